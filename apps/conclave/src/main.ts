@@ -1,0 +1,38 @@
+import { readFileSync } from 'node:fs';
+import * as sft from '@conclave/app-sft';
+import { describeUnforeseen, type SignalSource } from '@conclave/service';
+import { runCli } from './cli.ts';
+import { createSftCommand } from './sft-command.ts';
+
+/** What {@link runProcess} takes from elsewhere than the process it runs in. */
+export interface ProcessOverrides {
+  /** The command line without program and script; default that of the process. */
+  readonly words?: readonly string[];
+  /** Where signals come from; default the process. */
+  readonly signals?: SignalSource;
+}
+
+/** Runs a command line and ends the process with its exit code. */
+export async function runProcess(overrides: ProcessOverrides = {}): Promise<void> {
+  // Without this, the runtime would print whatever the error has in it.
+  process.on('uncaughtException', (error) => {
+    process.stderr.write(`conclave: ${describeUnforeseen(error)}\n`);
+    process.exit(1);
+  });
+  const code = await runCli(
+    {
+      words: overrides.words ?? process.argv.slice(2),
+      environment: process.env,
+      out: (text) => process.stdout.write(text),
+      err: (text) => process.stderr.write(text),
+      version: readVersion(),
+    },
+    [createSftCommand({ program: sft, signals: overrides.signals ?? process })],
+  );
+  process.exit(code);
+}
+
+function readVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

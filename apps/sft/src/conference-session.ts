@@ -1,0 +1,320 @@
+import type { NowMs } from '@conclave/bytes';
+import type { Conference, ConferenceEffect, LegId, VideoLayer } from '@conclave/conference';
+import type { ConversationHash } from '@conclave/econn';
+import type { AudioLevelSample, Forwarder, ForwarderEvent, GroupId, IngressStats } from '@conclave/forwarder';
+import type { Answer } from '@conclave/sdp';
+import { type Leg, type LegListener, sends } from './leg.ts';
+import { PollTimer } from './poll-timer.ts';
+import {
+  egressOf,
+  ingressOf,
+  LEG_STREAMS,
+  legOfEgress,
+  legOfIngress,
+  peerOf,
+  slotOfEgress,
+  streamOfIngress,
+} from './rule-ids.ts';
+
+/** What a conference's session needs from the server around it. */
+export interface SessionSurroundings {
+  readonly forwarder: Forwarder;
+  readonly now: () => NowMs;
+  /** A leg is gone from the conference, for a reason fit for the log. */
+  readonly onLegClosed: (leg: Leg, reason: string) => void;
+  /** A leg holds nothing any more; it may have left the conference some time before. */
+  readonly onLegReleased: (leg: Leg) => void;
+  /** A client's signalling channel opened. */
+  readonly onJoined: (leg: Leg) => void;
+  /** A defect showed in this conference, which cannot go on; others can. */
+  readonly onFault: (session: ConferenceSession, error: unknown) => void;
+  /** The conference has ended. */
+  readonly onEnded: (session: ConferenceSession) => void;
+}
+
+/** How long a closed leg's transport stays to deliver its last message. Longer: sockets linger; shorter: a lost
+ * packet loses the goodbye. */
+const LINGER_MS = 500;
+
+/**
+ * One conference at work: turns what happens at its legs and in the forwarder into inputs of the pure
+ * {@link Conference}, and that one's effects into rules and messages. Decides nothing itself.
+ */
+export class ConferenceSession implements LegListener {
+  readonly conversation: ConversationHash;
+  readonly conference: Conference;
+  readonly group: GroupId;
+  readonly thread: number;
+  readonly #surroundings: SessionSurroundings;
+  readonly #legs = new Map<LegId, Leg>();
+  readonly #timer: PollTimer;
+  readonly #lingering = new Map<Leg, NodeJS.Timeout>();
+  #draining = false;
+  #ended = false;
+
+  constructor(
+    surroundings: SessionSurroundings,
+    conference: Conference,
+    options: {
+      readonly conversation: ConversationHash;
+      readonly group: GroupId;
+      readonly thread: number;
+      readonly audioSlots: number;
+    },
+  ) {
+    this.#surroundings = surroundings;
+    this.conference = conference;
+    this.conversation = options.conversation;
+    this.group = options.group;
+    this.thread = options.thread;
+    this.#timer = new PollTimer(surroundings.now, () => {
+      try {
+        this.conference.handleTimeout(surroundings.now());
+        this.#drain();
+      } catch (error) {
+        this.faulted(error);
+      }
+    });
+    surroundings.forwarder.addGroup(options.group, options.thread, options.audioSlots);
+  }
+
+  leg(id: LegId): Leg | undefined {
+    return this.#legs.get(id);
+  }
+
+  /** Adds a leg whose offer is about to go out. `admit` gives it to the conference. */
+  addLeg(leg: Leg, admit: (conference: Conference, now: NowMs) => void): void {
+    this.#legs.set(leg.id, leg);
+    admit(this.conference, this.#surroundings.now());
+    this.#drain();
+  }
+
+  /** Gives a leg the answer to its offer. */
+  answered(leg: Leg, answer: Answer): void {
+    leg.accept(answer);
+    if (leg.closed) return;
+    const video = answer.video;
+    const sendsVideo = video !== undefined && sends(video.direction);
+    const described =
+      video?.extensions.genericFrameDescriptor !== undefined ||
+      video?.extensions.dependencyDescriptor !== undefined;
+    this.conference.legAnswered(this.#surroundings.now(), leg.id, {
+      // Who sends no audio is known by a number all the same; without one it would not be listed.
+      audioSsrc: sends(answer.audio.direction) ? answer.audio.ssrc : leg.feedbackSsrc,
+      video: !sendsVideo ? 'none' : video.rids.length > 0 ? 'simulcast' : 'single',
+      audioSlots: leg.audioSlots,
+      videoSlots: leg.videoSlots,
+      switchesAtKeyFrames: described,
+    });
+    this.#drain();
+  }
+
+  channelOpened(leg: Leg): void {
+    this.#surroundings.onJoined(leg);
+    this.conference.channelOpened(this.#surroundings.now(), leg.id);
+    this.#drain();
+  }
+
+  message(leg: Leg, text: string): void {
+    this.conference.message(this.#surroundings.now(), leg.id, text);
+    this.#drain();
+  }
+
+  failed(leg: Leg, reason: string): void {
+    if (!this.#legs.delete(leg.id)) return;
+    this.#surroundings.onLegClosed(leg, reason);
+    this.conference.legClosed(this.#surroundings.now(), leg.id, reason);
+    this.#drain();
+  }
+
+  released(leg: Leg): void {
+    this.#surroundings.onLegReleased(leg);
+  }
+
+  faulted(error: unknown): void {
+    this.#surroundings.onFault(this, error);
+  }
+
+  /** Takes an event of the forwarder about one of this conference's streams or slots. */
+  handleForwarderEvent(event: ForwarderEvent): void {
+    const now = this.#surroundings.now();
+    switch (event.type) {
+      case 'unknown-ssrc':
+        this.#bindUnknown(event.peer as number as LegId, event.ssrc, event.payloadType);
+        break;
+      case 'audio-onset':
+        this.conference.audioOnset(now, legOfIngress(event.ingress));
+        break;
+      case 'key-frame-needed': {
+        const stream = streamOfIngress(event.ingress);
+        if (stream !== 'audio') this.conference.keyFrameNeeded(now, legOfIngress(event.ingress), stream);
+        break;
+      }
+      case 'switched':
+      case 'switch-deadline': {
+        const receiver = this.#legs.get(legOfEgress(event.egress));
+        const stream = streamOfIngress(event.ingress);
+        if (!receiver || stream === 'audio') break;
+        const change = {
+          receiver: receiver.id,
+          slot: slotOfEgress(event.egress) - receiver.audioSlots,
+          source: legOfIngress(event.ingress),
+          layer: stream,
+        };
+        if (event.type === 'switched') this.conference.sourceSwitched(now, change);
+        else this.conference.switchDeadlinePassed(now, change);
+        break;
+      }
+      default:
+        break;
+    }
+    this.#drain();
+  }
+
+  /** Passes on the audio activity of this conference's streams. */
+  audioLevels(samples: readonly AudioLevelSample[]): void {
+    this.conference.audioLevels(
+      this.#surroundings.now(),
+      samples.map(({ ingress, ...activity }) => ({ leg: legOfIngress(ingress), ...activity })),
+    );
+    this.#drain();
+  }
+
+  /** Passes on how many packets each video layer brought since the last time. */
+  layerActivity(samples: readonly { readonly stats: IngressStats; readonly packets: number }[]): void {
+    const activity: { leg: LegId; layer: VideoLayer; packets: number }[] = [];
+    for (const { stats, packets } of samples) {
+      const stream = streamOfIngress(stats.ingress);
+      if (stream !== 'audio') activity.push({ leg: legOfIngress(stats.ingress), layer: stream, packets });
+    }
+    this.conference.layerActivity(this.#surroundings.now(), activity);
+    this.#drain();
+  }
+
+  /** Frees everything at once, for the end of the process. */
+  dispose(): void {
+    for (const [leg, timer] of this.#lingering) {
+      clearTimeout(timer);
+      leg.close();
+    }
+    this.#lingering.clear();
+    this.#end();
+  }
+
+  #bindUnknown(legId: LegId, ssrc: number, payloadType: number): void {
+    const leg = this.#legs.get(legId);
+    const answer = leg?.answer;
+    if (!leg || !answer) return;
+    const { forwarder } = this.#surroundings;
+    if (payloadType === answer.audio.payloadType && answer.audio.ssrc === undefined) {
+      // The conference names the streams first; until then there is no rule to bind to.
+      this.conference.audioSsrcLearned(this.#surroundings.now(), legId, ssrc);
+      this.#drain();
+      forwarder.bindSsrc(ingressOf(legId, 'audio'), ssrc);
+    } else if (answer.video && payloadType === answer.video.payloadType && answer.video.rids.length === 0) {
+      forwarder.bindSsrc(ingressOf(legId, 'single'), ssrc);
+    }
+  }
+
+  #drain(): void {
+    if (this.#draining || this.#ended) return;
+    this.#draining = true;
+    for (let effect = this.conference.pollEffect(); effect; effect = this.conference.pollEffect()) {
+      this.#execute(effect);
+      if (this.#ended) break;
+    }
+    this.#draining = false;
+    if (!this.#ended) this.#timer.arm(this.conference.pollTimeout());
+  }
+
+  #execute(effect: ConferenceEffect): void {
+    const { forwarder } = this.#surroundings;
+    switch (effect.type) {
+      case 'send':
+        this.#legs.get(effect.leg)?.send(effect.text);
+        break;
+      case 'broadcast':
+        for (const leg of effect.legs) this.#legs.get(leg)?.send(effect.text);
+        break;
+      case 'assign-csrc':
+        this.#legs.get(effect.leg)?.addStreams(effect.audio, effect.video);
+        break;
+      case 'join-audio': {
+        const leg = this.#legs.get(effect.leg);
+        if (!leg) break;
+        const egresses = Array.from({ length: leg.audioSlots }, (_, slot) => egressOf(leg.id, slot));
+        forwarder.setGroupReceiver(this.group, peerOf(leg.id), egresses);
+        break;
+      }
+      case 'leave-audio':
+        forwarder.removeGroupReceiver(this.group, peerOf(effect.leg));
+        break;
+      case 'set-audio-slot':
+        forwarder.setGroupSource(
+          this.group,
+          effect.slot,
+          effect.source === undefined ? undefined : ingressOf(effect.source, 'audio'),
+        );
+        break;
+      case 'set-audio-permissions':
+        forwarder.setGroupPermissions(
+          this.group,
+          peerOf(effect.receiver),
+          effect.senders.map((sender) => ingressOf(sender, 'audio')),
+        );
+        break;
+      case 'set-video-source': {
+        const receiver = this.#legs.get(effect.receiver);
+        if (!receiver) break;
+        forwarder.setSource(
+          egressOf(receiver.id, receiver.audioSlots + effect.slot),
+          effect.source && ingressOf(effect.source.leg, effect.source.layer),
+          effect.at === 'now' ? { at: 'now' } : { at: 'key-frame', deadlineMs: effect.deadlineMs },
+        );
+        break;
+      }
+      case 'request-key-frame':
+        forwarder.requestKeyFrame(ingressOf(effect.leg, effect.layer));
+        break;
+      case 'close-leg':
+        this.#closeLeg(effect.leg, effect.reason);
+        break;
+      case 'ended':
+        this.#end();
+        break;
+    }
+  }
+
+  /** The leg is out of the conference at once; its transport stays a moment to deliver what was just sent. */
+  #closeLeg(id: LegId, reason: string): void {
+    const leg = this.#legs.get(id);
+    if (!leg) return;
+    this.#legs.delete(id);
+    for (const stream of LEG_STREAMS) {
+      this.#surroundings.forwarder.removeIngress(ingressOf(id, stream));
+    }
+    this.#surroundings.forwarder.removeGroupReceiver(this.group, peerOf(id));
+    // The peer is still known while it lingers: without this its slots would go on showing what they show.
+    for (let slot = 0; slot < leg.audioSlots + leg.videoSlots; slot++) {
+      this.#surroundings.forwarder.removeEgress(egressOf(id, slot));
+    }
+    this.#lingering.set(
+      leg,
+      setTimeout(() => {
+        this.#lingering.delete(leg);
+        leg.close();
+      }, LINGER_MS),
+    );
+    this.#surroundings.onLegClosed(leg, reason);
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#timer.stop();
+    for (const leg of this.#legs.values()) leg.close();
+    this.#legs.clear();
+    this.#surroundings.forwarder.removeGroup(this.group);
+    this.#surroundings.onEnded(this);
+  }
+}

@@ -1,0 +1,25 @@
+import type { Logger } from '@conclave/service';
+import type { SftConfig } from './sft-config.ts';
+
+/** What an SFT takes from its surroundings besides its configuration. */
+export interface SftEnvironment {
+  readonly log: Logger;
+  /** Version of the software, for the offers and the metrics. */
+  readonly version: string;
+}
+
+/** An SFT that serves. */
+export interface RunningSft {
+  /** Addresses in use, with the ports that the system chose where 0 was asked for. */
+  readonly signalling: { readonly address: string; readonly port: number };
+  readonly metrics: { readonly address: string; readonly port: number };
+  /** Takes no new callers. Resolves when the last conference has ended, at once when there is none. */
+  drain(): Promise<void>;
+  /** Reads certificates and secrets again. Rejects when one cannot be used; the former ones then stay. */
+  reload(): Promise<void>;
+  /** Ends all conferences and frees everything. May be called again. */
+  close(): Promise<void>;
+}
+
+/** Starts an SFT. Rejects with a `ConclaveError` when it cannot serve with this configuration. */
+export type StartSft = (config: SftConfig, environment: SftEnvironment) => Promise<RunningSft>;

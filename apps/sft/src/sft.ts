@@ -1,0 +1,170 @@
+import { networkInterfaces } from 'node:os';
+import { performance } from 'node:perf_hooks';
+import { loggable } from '@conclave/econn';
+import {
+  type BoundSocket,
+  createDtlsSession,
+  createForwarder,
+  type Forwarder,
+  type ForwarderEvent,
+  generateDtlsIdentity,
+  type SocketRequest,
+  SrtpProfile,
+} from '@conclave/forwarder';
+import { ConclaveError, causeOf, createMetricsServer } from '@conclave/service';
+import { StunRouter } from '@conclave/transport';
+import { ConferenceRegistry } from './conference-registry.ts';
+import type { Leg } from './leg.ts';
+import { type MediaAddress, selectMediaAddresses } from './network-interfaces.ts';
+import type { RunningSft, SftEnvironment } from './running-sft.ts';
+import type { SftConfig, SrtpProfileName } from './sft-config.ts';
+import { SftMetrics } from './sft-metrics.ts';
+import { startSignallingServer } from './signalling-server.ts';
+
+const srtpProfileOf: Readonly<Record<SrtpProfileName, SrtpProfile>> = {
+  'aes-128-gcm': SrtpProfile.aeadAes128Gcm,
+  'aes-256-gcm': SrtpProfile.aeadAes256Gcm,
+  'aes-128-cm-sha1-80': SrtpProfile.aes128CmSha1_80,
+};
+
+/** Starts an SFT: media sockets first, then signalling, so that nobody is invited before there is room. */
+export async function startSft(config: SftConfig, environment: SftEnvironment): Promise<RunningSft> {
+  const { log, version } = environment;
+  const startedAt = performance.now();
+  const now = (): number => performance.now();
+
+  const addresses = mediaAddressesOf(config);
+  let deliver: (events: readonly ForwarderEvent[]) => void = () => undefined;
+  const forwarder = openForwarder(config, addresses, (events) => deliver(events));
+  let becameIdle: () => void = () => undefined;
+  const idle = new Promise<void>((resolve) => {
+    becameIdle = resolve;
+  });
+
+  let metrics: SftMetrics | undefined;
+  const registry = new ConferenceRegistry({
+    surroundings: {
+      forwarder,
+      now,
+      router: new StunRouter<Leg>(),
+      identity: generateDtlsIdentity(),
+      createDtlsSession,
+      srtpProfiles: config.srtpProfiles.map((name) => srtpProfileOf[name]),
+      socketsOfThread: socketsByThread(forwarder, addresses, config.workers),
+      tool: `sftd 5.0.${version}`,
+    },
+    url: config.url,
+    timings: {
+      keyFrameIntervalMs: config.keyFrameIntervalMs,
+      setupMs: config.timings.answerTimeoutMs,
+      updateMs: config.timings.updateAnswerTimeoutMs,
+    },
+    onJoined: (durationMs) => metrics?.joined(durationMs),
+    onLegClosed: (conversation, reason) =>
+      log.debug({ conversation: loggable(conversation), reason }, 'a leg closed'),
+    onStunRefused: (reason) => metrics?.stunRefused(reason),
+    onFault: (conversation, err) => {
+      metrics?.faulted();
+      log.error(
+        { err, conversation: conversation && loggable(conversation) },
+        'a conference was ended by a defect',
+      );
+    },
+    onIdle: () => becameIdle(),
+  });
+  deliver = (events) => registry.handleForwarderEvents(events);
+  metrics = new SftMetrics({
+    version,
+    readUsage: () => registry.usage,
+    readCounters: () => forwarder.readCounters(),
+    uptimeSeconds: () => (now() - startedAt) / 1000,
+  });
+
+  const rendered = metrics;
+  const metricsServer = createMetricsServer({
+    render: () => rendered.render(),
+    isHealthy: () => true,
+    onFailed: (err) => log.error({ err }, 'the metrics cannot be read'),
+  });
+  try {
+    const metricsAddress = await metricsServer.listen(config.metrics.address, config.metrics.port);
+    const signalling = await startSignallingServer({ config, host: registry, metrics, log });
+    let closing: Promise<void> | undefined;
+    const close = async (): Promise<void> => {
+      registry.close();
+      await Promise.all([signalling.close(), metricsServer.close()]);
+      forwarder.close();
+    };
+    for (const socket of forwarder.sockets) log.debug({ ...socket }, 'media socket');
+    return {
+      signalling: { address: signalling.address, port: signalling.port },
+      metrics: metricsAddress,
+      drain: () => {
+        registry.drain();
+        return idle;
+      },
+      reload: () => signalling.reload(),
+      close: () => {
+        closing ??= close();
+        return closing;
+      },
+    };
+  } catch (error) {
+    registry.close();
+    await metricsServer.close();
+    forwarder.close();
+    throw error;
+  }
+}
+
+function mediaAddressesOf(config: SftConfig): readonly MediaAddress[] {
+  const available = networkInterfaces();
+  for (const name of config.interfaces) {
+    if (available[name]) continue;
+    throw new ConclaveError(
+      'CONCLAVE_INTERFACE_UNKNOWN',
+      `there is no network interface "${name}" with an address`,
+    );
+  }
+  const addresses = selectMediaAddresses(available, config.interfaces, config.publicAddresses);
+  if (addresses.length > 0) return addresses;
+  throw new ConclaveError(
+    'CONCLAVE_INTERFACE_UNKNOWN',
+    'no network interface has an address for media; name one with --interface (lo for this machine alone)',
+  );
+}
+
+function openForwarder(
+  config: SftConfig,
+  addresses: readonly MediaAddress[],
+  onEvents: (events: readonly ForwarderEvent[]) => void,
+): Forwarder {
+  const threads = Array.from({ length: config.workers }, (_, thread) =>
+    addresses.flatMap(({ address }): SocketRequest[] => {
+      const port = config.mediaPort === 0 ? 0 : config.mediaPort + thread;
+      return [
+        { address, port, transport: 'udp' },
+        { address, port, transport: 'tcp' },
+      ];
+    }),
+  );
+  try {
+    return createForwarder({ threads, onEvents });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : causeOf(cause);
+    throw new ConclaveError('CONCLAVE_LISTEN_FAILED', `cannot open the media sockets: ${reason}`, { cause });
+  }
+}
+
+function socketsByThread(
+  forwarder: Forwarder,
+  addresses: readonly MediaAddress[],
+  workers: number,
+): (BoundSocket & { readonly advertised: string })[][] {
+  const advertisedOf = new Map(addresses.map((a) => [a.address, a.advertised]));
+  return Array.from({ length: workers }, (_, thread) =>
+    forwarder.sockets
+      .filter((socket) => socket.thread === thread)
+      .map((socket) => ({ ...socket, advertised: advertisedOf.get(socket.address) ?? socket.address })),
+  );
+}

@@ -1,0 +1,48 @@
+import type { CloseReason } from './conference-effect.ts';
+
+/** Why a client's message had no effect. */
+export type IgnoredReason =
+  /** Not a message of the format, or beyond its bounds. */
+  | 'malformed'
+  /** A type that has no business on a data channel, or a request where only a response makes sense. */
+  | 'wrong-type'
+  /** About another session. */
+  | 'wrong-session'
+  /** On a leg whose channel is not open, or that is being hung up. */
+  | 'not-open'
+  /** CONFSTREAMS by loudness: no client sends it, and slots are filled by list only. */
+  | 'unsupported-mode';
+
+/** Totals since the conference began. */
+export interface ConferenceStats {
+  /** Clients that became visible to the others; a return over a new leg counts again. */
+  readonly listings: number;
+  readonly messages: number;
+  readonly ignoredMessages: Readonly<Partial<Record<IgnoredReason, number>>>;
+  readonly closedLegs: Readonly<Partial<Record<CloseReason, number>>>;
+  /** Participant lists made; each went to everybody. */
+  readonly rosterBroadcasts: number;
+  readonly keyFrameRequests: number;
+  /** Times an audio slot got another speaker or none. */
+  readonly speakerChanges: number;
+}
+
+/** The state of a conference at one moment. Without any id. */
+export interface ConferenceSnapshot {
+  /** Participants in the list. */
+  readonly participants: number;
+  /** Callers, including those whose channel is not open yet. */
+  readonly callers: number;
+  readonly legs: number;
+  /** Participants that say they are muted. */
+  readonly muted: number;
+  /** Audio slots in use. */
+  readonly speakers: number;
+  /** Whether somebody announced the conference, or was told to. */
+  readonly started: boolean;
+}
+
+/** Adds one to the counter of that name. */
+export function count<K extends string>(counters: Partial<Record<K, number>>, name: K): void {
+  counters[name] = (counters[name] ?? 0) + 1;
+}

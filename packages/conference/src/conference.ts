@@ -1,0 +1,505 @@
+import { FormatError, type NowMs } from '@conclave/bytes';
+import {
+  type ConferenceMessage,
+  type ConversationHash,
+  encodeMessage,
+  hangupMessage,
+  parseMessage,
+  pingResponseMessage,
+  serverPropsMessage,
+} from '@conclave/econn';
+import type { AudioSample } from './audio-slots.ts';
+import { Authorisation, authorisedTargets } from './authorisation.ts';
+import type { CloseReason, ConferenceEffect, LegId, VideoLayer } from './conference-effect.ts';
+import {
+  type ConferenceLimits,
+  type ConferenceOptions,
+  type ConferenceTimings,
+  DEFAULT_LIMITS,
+  DEFAULT_TIMINGS,
+  type LegRequest,
+} from './conference-options.ts';
+import {
+  type ConferenceSnapshot,
+  type ConferenceStats,
+  count,
+  type IgnoredReason,
+} from './conference-stats.ts';
+import { DeadlineMap, earlierOf } from './deadline-map.ts';
+import { EffectQueue } from './effect-queue.ts';
+import { Liveness } from './liveness.ts';
+import { MediaRules } from './media-rules.ts';
+import { type Caller, Leg, type LegAnswer, Membership } from './membership.ts';
+import { PropsFanOut } from './properties.ts';
+import { RosterBroadcast } from './roster-broadcast.ts';
+import type { LayerSample, SlotSwitch } from './video-selection.ts';
+import { VideoStream } from './video-stream.ts';
+
+/**
+ * One conference: who is in it, who may get whose media, who is heard and seen, and what everybody is told. A state
+ * machine without clock, sockets or ids of its own: inputs are calls, outputs are effects to be polled after each
+ * input, and {@link Conference.handleTimeout} is to be called when {@link Conference.pollTimeout} says.
+ */
+export class Conference {
+  readonly #conversation: ConversationHash;
+  readonly #timings: ConferenceTimings;
+  readonly #limits: ConferenceLimits;
+  readonly #effects = new EffectQueue();
+  readonly #membership: Membership;
+  readonly #authorisation = new Authorisation();
+  readonly #liveness: Liveness;
+  readonly #roster: RosterBroadcast;
+  readonly #propsFanOut: PropsFanOut;
+  readonly #media: MediaRules;
+  /** When listed callers without a live leg are taken off the list, although a new leg may still come up. */
+  readonly #grace = new DeadlineMap<Caller>();
+  #retired: { readonly leg: Leg; readonly reason: CloseReason }[] = [];
+  #closing = false;
+  #ended = false;
+  #listings = 0;
+  #messages = 0;
+  readonly #ignored: Partial<Record<IgnoredReason, number>> = {};
+  readonly #closedLegs: Partial<Record<CloseReason, number>> = {};
+
+  constructor(options: ConferenceOptions) {
+    this.#conversation = options.conversation;
+    this.#timings = { ...DEFAULT_TIMINGS, ...options.timings };
+    this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#membership = new Membership(options.random, this.#limits);
+    this.#liveness = new Liveness(this.#timings);
+    this.#roster = new RosterBroadcast(this.#membership, this.#effects, {
+      ...options,
+      timings: this.#timings,
+    });
+    this.#propsFanOut = new PropsFanOut(this.#authorisation, this.#effects, this.#timings.propsIntervalMs);
+    this.#media = new MediaRules({
+      membership: this.#membership,
+      authorisation: this.#authorisation,
+      effects: this.#effects,
+      timings: this.#timings,
+      limits: this.#limits,
+    });
+  }
+
+  /** No leg is left. True from the beginning until the first one is added. */
+  get empty(): boolean {
+    return this.#membership.legCount === 0;
+  }
+
+  /** The limit of participants is reached: a new caller should be refused. */
+  get full(): boolean {
+    return this.#membership.callerCount >= this.#limits.maxParticipants;
+  }
+
+  /** Number of participants in the list. */
+  get participants(): number {
+    return this.#membership.listed.length;
+  }
+
+  /** Totals for metrics. */
+  /** Number of callers, those included whose channel is not open yet. */
+  get callers(): number {
+    return this.#membership.callerCount;
+  }
+
+  get stats(): ConferenceStats {
+    return {
+      listings: this.#listings,
+      messages: this.#messages,
+      ignoredMessages: { ...this.#ignored },
+      closedLegs: { ...this.#closedLegs },
+      rosterBroadcasts: this.#roster.broadcasts,
+      keyFrameRequests: this.#media.keyFrameRequests,
+      speakerChanges: this.#media.speakerChanges,
+    };
+  }
+
+  /** The present state, for metrics. */
+  snapshot(): ConferenceSnapshot {
+    return {
+      participants: this.participants,
+      callers: this.#membership.callerCount,
+      legs: this.#membership.legCount,
+      muted: this.#membership.listed.filter((caller) => caller.props.muted).length,
+      speakers: this.#media.speakers,
+      started: this.#roster.started,
+    };
+  }
+
+  /** Whether exactly this client has a call here, in whatever state. */
+  hasCaller(userId: string, clientId: string): boolean {
+    return this.#membership.caller(userId, clientId) !== undefined;
+  }
+
+  /** The caller's newest leg: the one that an answer is for. */
+  legOf(userId: string, clientId: string): LegId | undefined {
+    const caller = this.#membership.caller(userId, clientId);
+    return (caller?.pending ?? caller?.current)?.id;
+  }
+
+  /**
+   * A caller was offered a transport. Without `update` an earlier call of the same caller ends at once; with it the
+   * earlier leg serves until the channel of the new one opens. An update of an unknown caller is a new call in a
+   * conference that was started before. Throws `TypeError` when the leg's id is in use.
+   */
+  addLeg(now: NowMs, request: LegRequest): void {
+    if (this.#membership.leg(request.leg) !== undefined) throw new TypeError('the leg exists already');
+    if (this.#closing || this.#ended) {
+      this.#effects.push({ type: 'close-leg', leg: request.leg, reason: 'ended' });
+      return;
+    }
+    const caller = this.#admit(now, request);
+    const leg = new Leg(now, caller, request, this.#limits);
+    const waiting = caller.pending;
+    caller.pending = leg;
+    this.#membership.addLeg(leg);
+    this.#liveness.arm(now, leg);
+    if (waiting !== undefined) this.#retireLeg(now, waiting, 'replaced');
+    this.#settle(now);
+  }
+
+  /** The client answered the offer. Ignored for a leg that is gone, and when it was answered before. */
+  legAnswered(now: NowMs, legId: LegId, answer: LegAnswer): void {
+    const leg = this.#membership.leg(legId);
+    if (leg?.state !== 'offered') return;
+    leg.state = 'answered';
+    leg.answer = answer;
+    leg.streams = streamsOf(leg, answer, this.#timings);
+    this.#liveness.arm(now, leg);
+    if (answer.audioSsrc !== undefined) this.#assignSsrc(now, leg, answer.audioSsrc);
+    this.#settle(now);
+  }
+
+  /**
+   * The SSRC of the client's audio, which its answer did not name, was seen on its packets. Until then the client
+   * neither appears in lists nor gets any.
+   */
+  audioSsrcLearned(now: NowMs, legId: LegId, ssrc: number): void {
+    const leg = this.#membership.leg(legId);
+    if (leg?.answer === undefined || leg.audioSsrc !== undefined) return;
+    this.#assignSsrc(now, leg, ssrc);
+    if (leg.caller.current === leg) this.#list(leg);
+    this.#settle(now);
+  }
+
+  /** The leg's data channel is open: the client can be told things, and takes part from now on. */
+  channelOpened(now: NowMs, legId: LegId): void {
+    const leg = this.#membership.leg(legId);
+    if (leg?.state !== 'answered' || leg.answer === undefined) return;
+    leg.state = 'open';
+    this.#liveness.arm(now, leg);
+    if (leg.startsElsewhere) this.#roster.started = true;
+    this.#takeOver(now, leg);
+    if (leg.answer.audioSlots > 0) {
+      leg.joinedAudio = true;
+      this.#effects.push({ type: 'join-audio', leg: leg.id });
+    }
+    this.#sendServerProps(leg, false);
+    this.#list(leg);
+    this.#settle(now);
+  }
+
+  /** A text came on the leg's data channel. Bad ones are counted and otherwise ignored; a flood ends the call. */
+  message(now: NowMs, legId: LegId, text: string): void {
+    const leg = this.#membership.leg(legId);
+    if (leg === undefined) return;
+    this.#messages++;
+    if (leg.state !== 'open' && leg.state !== 'hanging-up') {
+      count(this.#ignored, 'not-open');
+      return;
+    }
+    if (!leg.budget.spend(now, text.length)) {
+      this.#retireCaller(now, leg.caller, 'message-rate');
+      this.#settle(now);
+      return;
+    }
+    const message = this.#parse(text);
+    if (message === undefined) return;
+    const ignored = this.#dispatch(now, leg, message);
+    if (ignored !== undefined) count(this.#ignored, ignored);
+    this.#settle(now);
+  }
+
+  /** The leg's data channel or transport is gone. */
+  legClosed(now: NowMs, legId: LegId, _reason: string): void {
+    const leg = this.#membership.leg(legId);
+    if (leg === undefined) return;
+    this.#retireLeg(now, leg, 'transport-lost');
+    this.#settle(now);
+  }
+
+  /** The reading of all audio levels, each 100 ms. A leg that is missing was silent. */
+  audioLevels(now: NowMs, samples: readonly AudioSample[]): void {
+    this.#media.handleLevels(now, samples);
+    this.#settle(now);
+  }
+
+  /** A leg that is in no slot just became loud: decides at once, so that its first word is heard. */
+  audioOnset(now: NowMs, leg: LegId): void {
+    this.#media.handleOnset(now, leg);
+    this.#settle(now);
+  }
+
+  /** The reading of all video layers, each 250 ms. */
+  layerActivity(now: NowMs, samples: readonly LayerSample[]): void {
+    this.#media.handleActivity(now, samples);
+  }
+
+  /** A receiver of the layer cannot decode it, or the forwarding plane wants a key frame for another reason. */
+  keyFrameNeeded(now: NowMs, legId: LegId, layer: VideoLayer): void {
+    const leg = this.#membership.leg(legId);
+    if (leg !== undefined) this.#media.handleKeyFrameNeeded(now, leg, layer);
+  }
+
+  /** The forwarding plane switched a slot to the source it was told. */
+  sourceSwitched(_now: NowMs, done: SlotSwitch): void {
+    this.#media.handleSwitched(done);
+  }
+
+  /** The forwarding plane gave a source up, because no key frame came in time. */
+  switchDeadlinePassed(now: NowMs, late: SlotSwitch): void {
+    this.#media.handleDeadlinePassed(now, late);
+  }
+
+  /** Hangs up everybody and takes nobody any more; ends when the clients have confirmed or their time is over. */
+  drain(now: NowMs): void {
+    this.#closing = true;
+    for (const leg of [...this.#membership.legs]) {
+      if (leg.state === 'open') this.#hangUp(now, leg);
+      else if (leg.state !== 'hanging-up') this.#retireLeg(now, leg, 'closed');
+    }
+    this.#settle(now);
+  }
+
+  /** Tells everybody that the call is over, and ends at once. */
+  close(now: NowMs): void {
+    this.#closing = true;
+    for (const leg of [...this.#membership.legs]) {
+      if (leg.state === 'open') this.#sendHangup(leg, false);
+      this.#retireLeg(now, leg, 'closed');
+    }
+    this.#settle(now);
+  }
+
+  /** When {@link Conference.handleTimeout} is to be called next. */
+  pollTimeout(): NowMs | undefined {
+    let next = earlierOf(this.#liveness.pollTimeout(), this.#grace.earliest());
+    next = earlierOf(next, this.#propsFanOut.pollTimeout());
+    next = earlierOf(next, this.#media.requestsDueMs);
+    next = earlierOf(next, this.#media.grantsDueMs);
+    return earlierOf(next, this.#roster.pollTimeout());
+  }
+
+  /** Does what is due. */
+  handleTimeout(now: NowMs): void {
+    for (const verdict of this.#liveness.takeDue(now)) {
+      if (verdict.action === 'hang-up') this.#hangUp(now, verdict.leg);
+      else this.#retireLeg(now, verdict.leg, this.#closing ? 'closed' : verdict.reason);
+    }
+    for (const caller of this.#grace.takeDue(now)) this.#unlist(caller);
+    this.#propsFanOut.handleTimeout(now);
+    this.#media.handleTimeout(now);
+    this.#settle(now);
+  }
+
+  /** The next thing to be done. */
+  pollEffect(): ConferenceEffect | undefined {
+    return this.#effects.shift();
+  }
+
+  #admit(now: NowMs, request: LegRequest): Caller {
+    const known = this.#membership.caller(request.userId, request.clientId);
+    if (known !== undefined && request.update) return known;
+    if (known !== undefined) this.#retireCaller(now, known, 'replaced');
+    if (request.update) this.#roster.started = true;
+    return this.#membership.addCaller(request.userId, request.clientId, known?.videoSsrc);
+  }
+
+  #assignSsrc(now: NowMs, leg: Leg, ssrc: number): void {
+    if (ssrc === 0) return;
+    if (this.#membership.usesSsrc(ssrc, leg.caller)) {
+      this.#retireLeg(now, leg, 'ssrc-conflict');
+      return;
+    }
+    leg.audioSsrc = ssrc;
+    this.#effects.push({ type: 'assign-csrc', leg: leg.id, audio: ssrc, video: leg.caller.videoSsrc });
+  }
+
+  /** Makes the leg the one that carries its caller's media. */
+  #takeOver(now: NowMs, leg: Leg): void {
+    const caller = leg.caller;
+    const old = caller.current;
+    caller.current = leg;
+    caller.pending = undefined;
+    this.#grace.delete(caller);
+    this.#media.cut(this.#authorisation.drop(caller));
+    this.#media.moved(caller, old, leg);
+    if (old !== undefined) this.#retireLeg(now, old, 'replaced');
+  }
+
+  /** Puts the leg's caller at the end of the list, or takes it off while its SSRC is unknown. */
+  #list(leg: Leg): void {
+    if (leg.state !== 'open') return;
+    if (leg.audioSsrc === undefined) {
+      this.#unlist(leg.caller);
+      return;
+    }
+    this.#membership.list(leg.caller, leg.audioSsrc);
+    this.#listings++;
+    this.#roster.markChanged();
+    this.#media.reordered();
+  }
+
+  #unlist(caller: Caller): void {
+    if (!caller.listed) return;
+    this.#media.cut(this.#authorisation.drop(caller));
+    this.#membership.unlist(caller);
+    this.#roster.markChanged();
+    this.#media.reordered();
+  }
+
+  #retireLeg(now: NowMs, leg: Leg, reason: CloseReason): void {
+    if (leg.state === 'closed') return;
+    const caller = leg.caller;
+    leg.state = 'closed';
+    this.#liveness.forget(leg);
+    this.#membership.removeLeg(leg);
+    this.#retired.push({ leg, reason });
+    count(this.#closedLegs, reason);
+    if (caller.pending === leg) caller.pending = undefined;
+    if (caller.current === leg) {
+      caller.current = undefined;
+      this.#media.lost(leg);
+      if (caller.listed) this.#grace.set(caller, now + this.#timings.reconnectGraceMs);
+    }
+    if (caller.current === undefined && caller.pending === undefined) this.#removeCaller(caller);
+  }
+
+  /** Ends all legs of the caller: it is the caller that goes, not a transport of it. */
+  #retireCaller(now: NowMs, caller: Caller, reason: CloseReason): void {
+    if (caller.pending !== undefined) this.#retireLeg(now, caller.pending, reason);
+    if (caller.current !== undefined) this.#retireLeg(now, caller.current, reason);
+  }
+
+  #removeCaller(caller: Caller): void {
+    this.#unlist(caller);
+    this.#media.cut(this.#authorisation.drop(caller));
+    this.#grace.delete(caller);
+    this.#propsFanOut.forget(caller);
+    this.#membership.removeCaller(caller);
+    this.#media.forgetCaller(caller);
+  }
+
+  #parse(text: string): ConferenceMessage | undefined {
+    try {
+      return parseMessage(text);
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      count(this.#ignored, 'malformed');
+      return undefined;
+    }
+  }
+
+  #dispatch(now: NowMs, leg: Leg, message: ConferenceMessage): IgnoredReason | undefined {
+    if (message.type === 'HANGUP') return this.#handleHangup(now, leg, message.sessionId, message.response);
+    if (leg.state !== 'open') return 'not-open';
+    switch (message.type) {
+      case 'PING':
+        if (message.response) return 'wrong-type';
+        if (!this.#isSession(message.sessionId)) return 'wrong-session';
+        this.#liveness.arm(now, leg);
+        this.#send(leg, encodeMessage(pingResponseMessage(this.#conversation, leg.caller)));
+        return undefined;
+      case 'PROPSYNC':
+        leg.caller.props.merge(message.props);
+        if (!message.response) this.#sendServerProps(leg, true);
+        this.#propsFanOut.changed(now, leg.caller);
+        return undefined;
+      case 'CONFPART': {
+        if (!message.response) return 'wrong-type';
+        const targets = authorisedTargets(this.#membership, leg.caller, message.participants);
+        this.#authorise(leg.caller, targets);
+        return undefined;
+      }
+      case 'CONFSTREAMS':
+        if (message.response) return 'wrong-type';
+        if (message.mode !== 'list') return 'unsupported-mode';
+        leg.caller.wanted = message.streams.slice(0, this.#limits.maxVideoSlots);
+        this.#media.wishesChanged(leg.caller);
+        return undefined;
+      default:
+        return 'wrong-type';
+    }
+  }
+
+  #handleHangup(now: NowMs, leg: Leg, sessionId: string, response: boolean): IgnoredReason | undefined {
+    if (!this.#isSession(sessionId)) return 'wrong-session';
+    if (response && leg.state !== 'hanging-up') return 'wrong-type';
+    if (!response) this.#sendHangup(leg, true);
+    this.#retireCaller(now, leg.caller, 'hangup');
+    return undefined;
+  }
+
+  #authorise(caller: Caller, targets: ReadonlySet<Caller>): void {
+    const change = this.#authorisation.replace(caller, targets);
+    this.#propsFanOut.introduce(caller, change.added);
+    if (change.peersLost.length > 0) this.#media.cut([caller, ...change.peersLost]);
+    if (change.peersWon.length > 0) this.#media.grant([caller, ...change.peersWon]);
+  }
+
+  #isSession(sessionId: string): boolean {
+    return sessionId.toLowerCase() === this.#conversation.toLowerCase();
+  }
+
+  #hangUp(now: NowMs, leg: Leg): void {
+    leg.state = 'hanging-up';
+    this.#liveness.arm(now, leg);
+    this.#sendHangup(leg, false);
+  }
+
+  #sendHangup(leg: Leg, response: boolean): void {
+    this.#send(leg, encodeMessage(hangupMessage(this.#conversation, leg.caller, { response })));
+  }
+
+  #sendServerProps(leg: Leg, response: boolean): void {
+    const audioCbr = leg.answer?.audioCbr ?? true;
+    this.#send(
+      leg,
+      encodeMessage(serverPropsMessage(this.#conversation, leg.caller, { response, audioCbr })),
+    );
+  }
+
+  #send(leg: Leg, text: string): void {
+    this.#effects.push({ type: 'send', leg: leg.id, text });
+  }
+
+  /**
+   * Makes the effects of what changed, once per input: what may no longer flow is cut before anything is announced,
+   * and legs are closed when nothing refers to them any more.
+   */
+  #settle(now: NowMs): void {
+    this.#media.settle(now);
+    this.#roster.flush(now);
+    for (const { leg, reason } of this.#retired) {
+      this.#media.forgetLeg(leg);
+      if (leg.joinedAudio) this.#effects.push({ type: 'leave-audio', leg: leg.id });
+      this.#effects.push({ type: 'close-leg', leg: leg.id, reason });
+    }
+    if (this.#retired.length > 0 && this.#membership.legCount === 0) {
+      this.#ended = true;
+      this.#effects.push({ type: 'ended' });
+    }
+    this.#retired = [];
+  }
+}
+
+function streamsOf(leg: Leg, answer: LegAnswer, timings: ConferenceTimings): readonly VideoStream[] {
+  switch (answer.video) {
+    case 'none':
+      return [];
+    case 'single':
+      return [new VideoStream(leg, 'single', timings)];
+    case 'simulcast':
+      return [new VideoStream(leg, 'low', timings), new VideoStream(leg, 'high', timings)];
+  }
+}

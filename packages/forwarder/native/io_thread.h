@@ -1,0 +1,150 @@
+// One forwarding thread: its sockets, its epoll loop and its flow table. Other threads reach it by a mailbox only.
+#pragma once
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "event_queue.h"
+#include "flow_table.h"
+#include "send_queue.h"
+#include "tcp_connection.h"
+
+namespace conclave {
+
+struct SocketRequest {
+  bool tcp = false;
+  NetAddress address;
+};
+
+struct BoundSocket {
+  SocketId id = 0;
+  NetAddress address;
+};
+
+struct IoOptions {
+  TableOptions table;
+  size_t tcp_queue_bytes = 262144;
+  int socket_buffer_bytes = 4 << 20;
+  // Whether runs of packets to one receiver go to the kernel as one message, where it can do that.
+  bool segmentation_offload = true;
+};
+
+// A file descriptor that is closed with its owner.
+class UniqueFd {
+ public:
+  UniqueFd() = default;
+  explicit UniqueFd(int fd) : fd_(fd) {}
+  UniqueFd(UniqueFd&& other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
+  UniqueFd& operator=(UniqueFd&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~UniqueFd();
+  int get() const { return fd_; }
+
+ private:
+  int fd_ = -1;
+};
+
+class IoThread : public Sink {
+ public:
+  // `index` goes into the ids of this thread's sockets; `wake` is called, from the thread, when events begin to wait.
+  IoThread(const IoOptions& options, uint32_t index, std::shared_ptr<TcpLimits> limits, std::function<void()> wake);
+  ~IoThread() override;
+
+  // Binds a socket, before Start. On failure returns false and sets errno.
+  bool Open(const SocketRequest& request, BoundSocket* bound);
+  bool Start();
+  // Ends the thread and closes everything. Idempotent.
+  void Stop();
+
+  // Hands over rule changes; they are carried out in order.
+  void Post(const uint8_t* commands, size_t length);
+  // Runs `task` on the thread and waits for it. False if the thread has stopped.
+  bool Run(const std::function<void(FlowTable*)>& task);
+  void DrainEvents(std::vector<uint8_t>* out) { events_.Drain(out); }
+
+  // The thread a socket belongs to.
+  static uint32_t IndexOf(SocketId id) { return static_cast<uint32_t>(id & (kMaxThreads - 1)); }
+  static constexpr uint32_t kMaxThreads = 64;
+
+  // Sink.
+  uint8_t* Reserve() override;
+  void Commit(const PathKey& path, size_t length, bool media) override;
+  void Emit(EventRecord* record, bool from_anyone) override;
+  void CloseConnection(SocketId socket) override;
+
+ private:
+  static constexpr size_t kBatch = 64;
+
+  struct Udp {
+    UniqueFd fd;
+    SocketId id = 0;
+    SendQueue::Socket out;
+  };
+  struct ReceiveBatch {
+    uint8_t data[kBatch][kMaxDatagram];
+    sockaddr_storage from[kBatch];
+    iovec parts[kBatch];
+    mmsghdr messages[kBatch];
+    alignas(cmsghdr) uint8_t control[kBatch][CMSG_SPACE(sizeof(timespec))];
+  };
+
+  SocketId NextId() const;
+  bool Watch(int operation, int fd, uint32_t events, SocketId id);
+  void Loop();
+  int Timeout(int64_t now_us) const;
+  void TakeMail(int64_t now_us);
+  void ReadUdp(const Udp& socket);
+  void CountKernelDrops();
+  void Accept(const Udp& listener, int64_t now_us);
+  void OnConnection(TcpConnection* connection, uint32_t ready, int64_t now_us);
+  void ExpireConnections(int64_t now_us);
+  void CloseTcp(SocketId id);
+  void WatchWrites(TcpConnection* connection);
+
+  IoOptions options_;
+  uint32_t index_;
+  std::shared_ptr<TcpLimits> limits_;
+  std::function<void()> wake_;
+  UniqueFd epoll_;
+  UniqueFd mail_fd_;
+  std::unordered_map<SocketId, Udp> udp_;
+  std::unordered_map<SocketId, Udp> listeners_;
+  std::unordered_map<SocketId, std::unique_ptr<TcpConnection>> connections_;
+  std::vector<SocketId> closing_;
+  std::unique_ptr<ReceiveBatch> in_;
+  int64_t next_connection_check_us_ = 0;
+  // When accepting goes on after it failed for want of descriptors; 0 if it did not.
+  int64_t accept_paused_until_us_ = 0;
+
+  EventQueue events_;
+  EventThrottle reports_;
+  FlowTable table_;
+  // The one place where packets leave over UDP.
+  SendQueue out_;
+
+  std::mutex mail_mutex_;
+  std::condition_variable task_done_;
+  std::vector<uint8_t> mail_;
+  std::vector<uint8_t> mail_taken_;
+  const std::function<void(FlowTable*)>* task_ = nullptr;
+  bool stopped_ = true;
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+// Microseconds on the monotonic clock.
+int64_t MonotonicUs();
+
+}  // namespace conclave

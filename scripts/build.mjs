@@ -1,0 +1,4 @@
+import { prepare, say } from './prepare.mjs';
+
+prepare();
+say('built');

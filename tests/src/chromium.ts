@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+
+const PAGES = new URL('../pages/', import.meta.url);
+/** No display, no network of its own, a fake camera, and none of the guards that hide addresses or stop background pages. */
+const FLAGS: readonly string[] = JSON.parse(readFileSync(new URL('chromium-flags.json', PAGES), 'utf8'));
+/** A name that browsers take for this machine, hence for a secure context; no server is ever asked. */
+const ORIGIN = 'http://call.localhost';
+
+/** A headless Chromium with pages that can be in a call. */
+export interface CallBrowser {
+  readonly browser: Browser;
+  /** Opens a page on which `window.Call` is ready. */
+  openPage(): Promise<Page>;
+  close(): Promise<void>;
+}
+
+/** Starts Debian's Chromium, or another program that takes its flags. */
+export async function startCallBrowser(options: { readonly executable?: string } = {}): Promise<CallBrowser> {
+  const browser = await chromium.launch({
+    executablePath: options.executable ?? '/usr/bin/chromium',
+    headless: false,
+    args: [...FLAGS, '--use-fake-device-for-media-stream=fps=20'],
+  });
+  return {
+    browser,
+    openPage: async () => {
+      const context = await browser.newContext({ permissions: ['microphone', 'camera'] });
+      await servePages(context);
+      const page = await context.newPage();
+      await page.goto(`${ORIGIN}/`);
+      await page.waitForFunction('window.ready');
+      return page;
+    },
+    close: () => browser.close(),
+  };
+}
+
+async function servePages(context: BrowserContext): Promise<void> {
+  const [html, script] = await Promise.all([
+    readFile(new URL('call.html', PAGES), 'utf8'),
+    readFile(new URL('call.js', PAGES), 'utf8'),
+  ]);
+  await context.route(`${ORIGIN}/**`, (route) =>
+    route.request().url().endsWith('/call.js')
+      ? route.fulfill({ contentType: 'text/javascript', body: script })
+      : route.fulfill({ contentType: 'text/html', body: html }),
+  );
+}
