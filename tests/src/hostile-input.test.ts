@@ -367,9 +367,9 @@ function connectMedia(): Promise<Connection> {
 
 test('connections that hold the media port open are bounded', async () => {
   const sockets = await Promise.all(Array.from({ length: 100 }, () => connectMedia()));
-  // A frame's length (RFC 4571) that never comes true, or none at all.
+  // The length of a frame (RFC 4571) that may come but never does, or none at all.
   for (const [i, socket] of sockets.entries())
-    if (i % 2 === 0) socket.write(Buffer.from([0xff, 0xff, 1, 2, 3]));
+    if (i % 2 === 0) socket.write(Buffer.from([0x07, 0xff, 1, 2, 3]));
   await eventually(
     'those over the bound of one address are refused',
     () => sft.metric(drops('tcp_limit')),
