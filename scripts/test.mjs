@@ -10,7 +10,7 @@ ensureBrowser();
 
 const suites = [
   { name: 'packages and apps', config: 'vitest.config.mjs' },
-  { name: 'whole system', config: 'tests/vitest.config.mjs' },
+  { name: 'whole system', config: 'tests/vitest.config.mjs', repeatFailures: true },
 ];
 const total = { passed: 0, failed: 0, skipped: 0 };
 for (const suite of suites) {
