@@ -6,4 +6,5 @@
  */
 export * from './conference.ts';
 export * from './conference-platform.ts';
+export * from './diagnosis/diagnosis.ts';
 export * from './join-meeting.ts';
