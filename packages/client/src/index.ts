@@ -4,7 +4,16 @@
  *
  * @packageDocumentation
  */
+export {
+  createMeetingSecret,
+  formatMeetingFragment,
+  frameTransformSupport,
+  type MeetingLink,
+  parseMeetingLink,
+} from '@conclave/e2ee';
+export * from './browser-platform.ts';
+export * from './client-error.ts';
 export * from './conference.ts';
 export * from './conference-platform.ts';
-export * from './diagnosis/diagnosis.ts';
+export * from './join-conference.ts';
 export * from './join-meeting.ts';

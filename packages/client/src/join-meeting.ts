@@ -1,22 +1,39 @@
 import type { MeetingLink } from '@conclave/e2ee';
+import { ClientError } from './client-error.ts';
 import type { Conference, Profile } from './conference.ts';
 import type { ConferencePlatform } from './conference-platform.ts';
 
-/** How a meeting is joined. */
-export interface JoinMeetingOptions {
-  readonly link: MeetingLink;
-  /** Needed when the link says so. */
-  readonly passphrase?: string;
-  /** Servers to try at once, three at most; those of the link, or of the page, when absent. */
-  readonly servers?: readonly string[];
+/** What of joining is the same for meetings and conferences. */
+export interface JoinOptions {
   readonly profile: Profile;
-  readonly muted?: boolean;
-  readonly microphone?: MediaStreamTrack;
-  readonly camera?: MediaStreamTrack;
-  /** Default: the browser's page. */
-  readonly platform?: ConferencePlatform;
-  /** Gives up joining. */
-  readonly signal?: AbortSignal;
+  /** Default false. */
+  readonly muted?: boolean | undefined;
+  readonly microphone?: MediaStreamTrack | undefined;
+  readonly camera?: MediaStreamTrack | undefined;
+  /** Token that the server's operator may demand. */
+  readonly accessToken?: AccessToken | undefined;
+  /** Default: the browser's page, `browserPlatform()`. */
+  readonly platform?: ConferencePlatform | undefined;
+  /** Gives up joining; without effect once joined. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a server demands of callers where its operator set it so. */
+export interface AccessToken {
+  readonly username: string;
+  readonly credential: string;
+}
+
+/** How a meeting is joined. */
+export interface JoinMeetingOptions extends JoinOptions {
+  readonly link: MeetingLink;
+  /** Needed when the link says so; not to be given otherwise. */
+  readonly passphrase?: string | undefined;
+  /**
+   * Servers to try at once, three at most. Default: the one in the link, else the one of the page. All people of a meeting
+   * have to use the same one, or ones that are federated.
+   */
+  readonly servers?: readonly string[] | undefined;
 }
 
 /** A conference by a link. */
@@ -25,5 +42,10 @@ export interface Meeting extends Conference {
   readonly safetyCode: string;
 }
 
-/** Joins a meeting. Rejects with a `ClientError` that says what to do. */
-export type JoinMeeting = (options: JoinMeetingOptions) => Promise<Meeting>;
+/**
+ * Joins a meeting by its link, under an identity that was never used before. Resolves when the signalling channel is open. Rejects with
+ * {@link ClientError}. A wrong secret or passphrase is not an error: it is another, empty meeting.
+ */
+export async function joinMeeting(_options: JoinMeetingOptions): Promise<Meeting> {
+  throw new ClientError('internal');
+}
