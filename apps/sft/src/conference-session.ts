@@ -3,8 +3,8 @@ import type { Conference, ConferenceEffect, LegId, VideoLayer } from '@conclave/
 import type { ConversationHash } from '@conclave/econn';
 import type { AudioLevelSample, Forwarder, ForwarderEvent, GroupId, IngressStats } from '@conclave/forwarder';
 import type { Answer } from '@conclave/sdp';
+import { PollTimer } from '@conclave/service';
 import { type Leg, type LegListener, sends } from './leg.ts';
-import { PollTimer } from './poll-timer.ts';
 import {
   egressOf,
   ingressOf,

@@ -12,8 +12,8 @@ import type {
 } from '@conclave/forwarder';
 import { formatCandidate, type IcePath, type IceTimings } from '@conclave/ice';
 import { type Answer, buildOffer, type MediaDirection, maxVideoSlots, type Slot } from '@conclave/sdp';
+import { PollTimer } from '@conclave/service';
 import { PeerTransport, type StunRouter } from '@conclave/transport';
-import { PollTimer } from './poll-timer.ts';
 import { egressOf, ingressOf, MAX_SLOTS_PER_LEG, peerOf } from './rule-ids.ts';
 
 /** What all legs of a server share. */

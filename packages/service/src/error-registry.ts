@@ -26,6 +26,8 @@ export type ErrorCode =
   | 'CONCLAVE_CONFIG_KEY_UNKNOWN'
   | 'CONCLAVE_SECRET_UNREADABLE'
   | 'CONCLAVE_SECRET_INVALID'
+  | 'CONCLAVE_USERS_UNREADABLE'
+  | 'CONCLAVE_USERS_INVALID'
   | 'CONCLAVE_TLS_UNREADABLE'
   | 'CONCLAVE_TLS_INVALID'
   | 'CONCLAVE_LOG_UNWRITABLE'
@@ -100,14 +102,24 @@ export const errorRegistry: Readonly<Record<ErrorCode, ErrorEntry>> = {
     meaning: 'A file with a shared secret is empty, or its first word is longer than 255 characters.',
     remedy: 'Write the secret as the first word of the file, without white space in it.',
   },
+  CONCLAVE_USERS_UNREADABLE: {
+    exitCode: 2,
+    meaning: 'The file with the users of the TURN server cannot be read.',
+    remedy: 'Check its path and that the process may read it; it may be at most 1 MiB long.',
+  },
+  CONCLAVE_USERS_INVALID: {
+    exitCode: 2,
+    meaning: 'A line of the file with the users of the TURN server is malformed.',
+    remedy: 'Write one `NAME:PASSWORD` a line, each at most 508 characters long; the message names the line.',
+  },
   CONCLAVE_TLS_UNREADABLE: {
     exitCode: 2,
-    meaning: 'The certificate or the private key for HTTPS cannot be read.',
+    meaning: 'The certificate or the private key cannot be read.',
     remedy: 'Check both paths and that the process may read the files.',
   },
   CONCLAVE_TLS_INVALID: {
     exitCode: 2,
-    meaning: 'The certificate or the private key for HTTPS is malformed, or they do not belong together.',
+    meaning: 'The certificate or the private key is malformed, or they do not belong together.',
     remedy: 'Give PEM files: the certificate with its intermediates first to last, and its own key.',
   },
   CONCLAVE_LOG_UNWRITABLE: {

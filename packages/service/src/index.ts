@@ -18,6 +18,7 @@ export * from './logger.ts';
 export * from './metrics-registry.ts';
 export * from './metrics-server.ts';
 export * from './option.ts';
+export * from './poll-timer.ts';
 export * from './rate-limiter.ts';
 export * from './redaction.ts';
 export * from './secret-file.ts';
