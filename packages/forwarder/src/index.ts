@@ -9,3 +9,5 @@ export * from './flow-table.ts';
 export * from './native-dtls-session.ts';
 export * from './native-forwarder.ts';
 export * from './native-srtp.ts';
+export * from './relay-plane.ts';
+export * from './relay-table.ts';
