@@ -31,6 +31,7 @@ export interface SftOptionValues {
   readonly 'tls-cert': string | undefined;
   readonly 'tls-key': string | undefined;
   readonly url: string | undefined;
+  readonly web: string | undefined;
   readonly 'public-address': readonly string[];
   readonly interface: readonly string[];
   readonly 'media-port': number;
@@ -89,6 +90,11 @@ export const sftOptions: OptionsFor<SftOptionValues> = {
     valueName: 'URL',
     shownDefault: 'the listening address and port',
     check: acceptServerUrl,
+  }),
+  web: textOption({
+    doc: 'Folder of the built meeting page; serve it under /. Read again at SIGHUP.',
+    valueName: 'FOLDER',
+    shownDefault: 'no page',
   }),
   'public-address': listOption({
     short: 'A',
@@ -251,6 +257,7 @@ export function toSftConfig(values: SftOptionValues): SftConfigResult {
       port: values['metrics-port'],
     },
     url: values.url?.replace(/\/+$/, '') ?? defaultUrl(address, port, certificatePath !== undefined),
+    webFolder: values.web,
     publicAddresses: onePerFamily(values['public-address']),
     interfaces: values.interface,
     mediaPort: values['media-port'],

@@ -81,6 +81,8 @@ export interface SftConfig {
   readonly workers: number;
   /** Accepted protections of media, the most wanted first; at least one. */
   readonly srtpProfiles: readonly SrtpProfileName[];
+  /** Folder of the built meeting page, served under `/`; undefined to serve none. */
+  readonly webFolder: string | undefined;
   readonly auth: {
     /** Callers need a token. */
     readonly required: boolean;

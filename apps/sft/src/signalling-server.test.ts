@@ -52,6 +52,7 @@ async function start(overrides: Partial<SftConfig> = {}): Promise<Running> {
     config: {
       signalling: { address: '127.0.0.1', port: 0, tls: undefined },
       url: 'http://sft.example',
+      webFolder: undefined,
       auth: { required: false, secretFiles: [] },
       blacklist: [],
       limits: defaultSftLimits,
@@ -259,7 +260,7 @@ describe('the signalling server', () => {
     expect(await askOverTls(server.port)).toEqual(['one', 200]);
     makeCertificate(tls, 'two');
     while ((await askOverTls(server.port))[0] !== 'two');
-    expect(log()).toContain('secrets and certificate read again');
+    expect(log()).toContain('secrets, certificate and page read again');
   });
 
   it('does not start with a secret that it cannot read', async () => {

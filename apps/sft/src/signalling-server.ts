@@ -16,6 +16,7 @@ import {
 } from '@conclave/service';
 import { Admission } from './admission.ts';
 import type { ConferenceHost } from './conference-host.ts';
+import { PageFiles } from './page-files.ts';
 import type { SftConfig } from './sft-config.ts';
 import type { SignallingMetrics } from './sft-metrics.ts';
 import { Signalling } from './signalling.ts';
@@ -28,7 +29,15 @@ const MAX_BODY_BYTES = 524_288;
 export interface SignallingServerOptions {
   readonly config: Pick<
     SftConfig,
-    'signalling' | 'url' | 'auth' | 'blacklist' | 'limits' | 'cors' | 'trustedProxies' | 'timings'
+    | 'signalling'
+    | 'url'
+    | 'webFolder'
+    | 'auth'
+    | 'blacklist'
+    | 'limits'
+    | 'cors'
+    | 'trustedProxies'
+    | 'timings'
   >;
   readonly host: ConferenceHost;
   readonly metrics: SignallingMetrics;
@@ -54,6 +63,8 @@ export async function startSignallingServer(options: SignallingServerOptions): P
   const { config, host, metrics, log } = options;
   const secrets = new SecretFiles(config.auth.secretFiles);
   const { tls } = config.signalling;
+  const { webFolder } = config;
+  let page = webFolder === undefined ? undefined : await PageFiles.read(webFolder);
   const signalling = new Signalling({
     host,
     admission: new Admission({
@@ -87,7 +98,7 @@ export async function startSignallingServer(options: SignallingServerOptions): P
     if (!rate.allowed) {
       metrics.refused('rate-limited');
       const retryAfter = String(Math.max(1, Math.ceil(rate.retryAfterMs / 1000)));
-      return page(429, { ...corsHeaders, 'retry-after': retryAfter });
+      return errorReply(429, { ...corsHeaders, 'retry-after': retryAfter });
     }
     if (cors.isPreflight(request.method, request.headers)) {
       return {
@@ -97,6 +108,8 @@ export async function startSignallingServer(options: SignallingServerOptions): P
         body: '',
       };
     }
+    const file = page?.answer({ method: request.method, target: request.target, headers: request.headers });
+    if (file) return file;
     const reply = await signalling.handle({
       method: request.method,
       path: request.target,
@@ -124,9 +137,11 @@ export async function startSignallingServer(options: SignallingServerOptions): P
 
   const reload = async (): Promise<void> => {
     const material = tls && readTlsFiles(tls);
+    const newPage = webFolder === undefined ? undefined : await PageFiles.read(webFolder);
     secrets.reload();
+    page = newPage;
     if (material) server.replaceTls(material);
-    log.info('secrets and certificate read again');
+    log.info('secrets, certificate and page read again');
   };
   const watched = [...secrets.paths, ...(tls ? [tls.certificatePath, tls.keyPath] : [])];
   const watcher = new FileWatcher({
@@ -160,6 +175,6 @@ function joined(header: string | string[] | undefined): string | undefined {
   return Array.isArray(header) ? header.join(',') : header;
 }
 
-function page(status: number, headers: Readonly<Record<string, string>>): HttpReply {
+function errorReply(status: number, headers: Readonly<Record<string, string>>): HttpReply {
   return { status, contentType: 'text/html', headers, body: errorPage(status) };
 }

@@ -30,6 +30,7 @@ export type ErrorCode =
   | 'CONCLAVE_USERS_INVALID'
   | 'CONCLAVE_TLS_UNREADABLE'
   | 'CONCLAVE_TLS_INVALID'
+  | 'CONCLAVE_WEB_UNREADABLE'
   | 'CONCLAVE_LOG_UNWRITABLE'
   | 'CONCLAVE_LISTEN_FAILED'
   | 'CONCLAVE_INTERFACE_UNKNOWN'
@@ -121,6 +122,11 @@ export const errorRegistry: Readonly<Record<ErrorCode, ErrorEntry>> = {
     exitCode: 2,
     meaning: 'The certificate or the private key is malformed, or they do not belong together.',
     remedy: 'Give PEM files: the certificate with its intermediates first to last, and its own key.',
+  },
+  CONCLAVE_WEB_UNREADABLE: {
+    exitCode: 2,
+    meaning: 'The folder of the meeting page cannot be read, has no index.html, or is far too large.',
+    remedy: 'Name the folder of the built page (`npm run build` makes apps/web/build).',
   },
   CONCLAVE_LOG_UNWRITABLE: {
     exitCode: 2,

@@ -47,7 +47,7 @@ export interface HttpReply {
   readonly status: number;
   readonly contentType: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body: string;
+  readonly body: string | Uint8Array;
 }
 
 /** What {@link HttpServer} needs. */
@@ -208,7 +208,7 @@ function createApp(options: HttpServerOptions): FastifyInstance {
     return reply
       .code(status)
       .headers({ ...headers, 'content-type': contentType })
-      .send(Buffer.from(body));
+      .send(typeof body === 'string' ? Buffer.from(body) : body);
   };
   app.all('/', answer);
   // Methods that the framework has no route for.
