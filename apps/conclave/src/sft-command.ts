@@ -86,9 +86,13 @@ async function runSft(context: CommandContext, parts: SftCommandParts): Promise<
 function greeting(config: Sft.SftConfig, sft: Sft.RunningSft): string {
   const { url, mediaPort, workers } = config;
   const media = workers === 1 ? `port ${mediaPort}` : `ports ${mediaPort} to ${mediaPort + workers - 1}`;
-  const { address, port } = sft.metrics;
-  const metrics = `http://${address.includes(':') ? `[${address}]` : address}:${port}/metrics`;
-  return `conclave: the SFT is running at ${url} (media on ${media}, metrics at ${metrics}). Stop it with Ctrl-C.\n`;
+  const metrics = `metrics at ${operatorUrl(sft.metrics)}metrics`;
+  const calls = sft.admin ? `, calls at ${operatorUrl(sft.admin)}` : '';
+  return `conclave: the SFT is running at ${url} (media on ${media}, ${metrics}${calls}). Stop it with Ctrl-C.\n`;
+}
+
+function operatorUrl({ address, port }: { readonly address: string; readonly port: number }): string {
+  return `http://${address.includes(':') ? `[${address}]` : address}:${port}/`;
 }
 
 /** Resolves to the exit code when a signal has ended the server. */

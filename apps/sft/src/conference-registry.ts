@@ -15,6 +15,7 @@ import type {
 } from './conference-host.ts';
 import { ConferenceSession } from './conference-session.ts';
 import { AUDIO_SLOTS, Leg, type LegSurroundings } from './leg.ts';
+import type { LegQualityFigures } from './leg-quality.ts';
 import { legOfEgress, legOfIngress } from './rule-ids.ts';
 
 /** What the registry needs to know of the server it belongs to. */
@@ -29,6 +30,8 @@ export interface RegistryOptions {
   readonly onStunRefused?: (reason: 'unknown-peer' | 'not-accepted') => void;
   /** A defect showed in one conference, which was ended; the others go on. */
   readonly onFault?: (conversation: ConversationHash | undefined, error: unknown) => void;
+  /** What is known of the way to one client, every few seconds. */
+  readonly onQuality?: (figures: LegQualityFigures) => void;
   /** The last conference has ended. */
   readonly onIdle?: () => void;
 }
@@ -88,6 +91,11 @@ export class ConferenceRegistry implements ConferenceHost {
       conferencesTotal: this.#conferencesTotal,
       participantsTotal: this.#participantsTotal,
     };
+  }
+
+  /** All conferences, oldest first. */
+  get sessions(): IterableIterator<ConferenceSession> {
+    return this.#sessions.values();
   }
 
   isKnownCaller(conversation: ConversationHash, userId: UserHash, clientId: string): boolean {
@@ -203,8 +211,6 @@ export class ConferenceRegistry implements ConferenceHost {
         this.#legOfConnection.get(event.socket)?.handlePathClosed(event.socket);
         this.#legOfConnection.delete(event.socket);
         break;
-      case 'receiver-report':
-        break;
       default:
         this.#sessionOf(event)?.handleForwarderEvent(event);
         break;
@@ -260,6 +266,7 @@ export class ConferenceRegistry implements ConferenceHost {
         forwarder: this.#forwarder,
         now,
         onJoined: (leg) => this.#options.onJoined?.(now() - leg.createdAt),
+        onQuality: (leg) => this.#options.onQuality?.(leg.quality.figures),
         onLegClosed: (leg, reason) => this.#forget(leg, conversation, reason),
         onLegReleased: (leg) => this.#legs.delete(leg.id),
         onFault: (faulty, error) => this.#fault(faulty, error),

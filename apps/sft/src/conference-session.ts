@@ -26,6 +26,8 @@ export interface SessionSurroundings {
   readonly onLegReleased: (leg: Leg) => void;
   /** A client's signalling channel opened. */
   readonly onJoined: (leg: Leg) => void;
+  /** Some seconds' reports of a client about what it receives are in. */
+  readonly onQuality: (leg: Leg) => void;
   /** A defect showed in this conference, which cannot go on; others can. */
   readonly onFault: (session: ConferenceSession, error: unknown) => void;
   /** The conference has ended. */
@@ -45,6 +47,8 @@ export class ConferenceSession implements LegListener {
   readonly conference: Conference;
   readonly group: GroupId;
   readonly thread: number;
+  /** When it was made. */
+  readonly startedAt: NowMs;
   readonly #surroundings: SessionSurroundings;
   readonly #legs = new Map<LegId, Leg>();
   readonly #timer: PollTimer;
@@ -67,6 +71,7 @@ export class ConferenceSession implements LegListener {
     this.conversation = options.conversation;
     this.group = options.group;
     this.thread = options.thread;
+    this.startedAt = surroundings.now();
     this.#timer = new PollTimer(surroundings.now, () => {
       try {
         this.conference.handleTimeout(surroundings.now());
@@ -164,6 +169,13 @@ export class ConferenceSession implements LegListener {
         if (event.type === 'switched') this.conference.sourceSwitched(now, change);
         else this.conference.switchDeadlinePassed(now, change);
         break;
+      }
+      case 'receiver-report': {
+        const leg = this.#legs.get(legOfEgress(event.egress));
+        if (leg?.quality.handleReport(now, event.fractionLost, event.roundTripMs)) {
+          this.#surroundings.onQuality(leg);
+        }
+        return;
       }
       default:
         break;

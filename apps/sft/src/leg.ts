@@ -14,6 +14,7 @@ import { formatCandidate, type IcePath, type IceTimings } from '@conclave/ice';
 import { type Answer, buildOffer, type MediaDirection, maxVideoSlots, type Slot } from '@conclave/sdp';
 import { PollTimer } from '@conclave/service';
 import { PeerTransport, type StunRouter } from '@conclave/transport';
+import { LegQuality } from './leg-quality.ts';
 import { egressOf, ingressOf, MAX_SLOTS_PER_LEG, peerOf } from './rule-ids.ts';
 
 /** What all legs of a server share. */
@@ -76,6 +77,8 @@ export class Leg {
   readonly feedbackSsrc: number;
   /** When the leg was made, for the join duration. */
   readonly createdAt: NowMs;
+  /** What is known of the way to the client. */
+  readonly quality: LegQuality = new LegQuality();
   readonly #surroundings: LegSurroundings;
   readonly #listener: LegListener;
   readonly #transport: PeerTransport;
@@ -325,6 +328,7 @@ export class Leg {
       event = this.#transport.pollEvent()
     ) {
       if (event.type === 'paths') {
+        this.quality.transport = event.sendTo?.transport;
         forwarder.setPaths(
           peer,
           event.valid as unknown as readonly Path[],

@@ -13,6 +13,8 @@ export interface RunningSft {
   /** Addresses in use, with the ports that the system chose where 0 was asked for. */
   readonly signalling: { readonly address: string; readonly port: number };
   readonly metrics: { readonly address: string; readonly port: number };
+  /** Where running calls are shown; undefined when they are not. */
+  readonly admin: { readonly address: string; readonly port: number } | undefined;
   /** Takes no new callers. Resolves when the last conference has ended, at once when there is none. */
   drain(): Promise<void>;
   /** Reads certificates and secrets again. Rejects when one cannot be used; the former ones then stay. */

@@ -40,6 +40,7 @@ describe('the settings of the sft command', () => {
     const expected: SftConfig = {
       signalling: { address: '127.0.0.1', port: 8585, tls: undefined },
       metrics: { address: '127.0.0.1', port: 49090 },
+      admin: undefined,
       url: 'http://127.0.0.1:8585',
       webFolder: undefined,
       publicAddresses: [],
@@ -73,6 +74,7 @@ describe('the settings of the sft command', () => {
       publicAddresses: ['127.0.0.1'],
       interfaces: ['lo'],
       metrics: { address: '127.0.0.1', port: 49090 },
+      admin: undefined,
       url: 'http://127.0.0.1:8585',
       workers: 2,
     });

@@ -39,6 +39,9 @@ export interface SftOptionValues {
   readonly 'srtp-profiles': readonly string[];
   readonly 'metrics-address': string | undefined;
   readonly 'metrics-port': number;
+  readonly 'admin-address': string | undefined;
+  readonly 'admin-port': string | undefined;
+  readonly 'admin-token-file': string | undefined;
   readonly 'require-auth': boolean;
   readonly 'secret-file': readonly string[];
   readonly blacklist: string | undefined;
@@ -144,6 +147,22 @@ export const sftOptions: OptionsFor<SftOptionValues> = {
     check: acceptIpAddress,
   }),
   'metrics-port': portOption({ short: 'r', doc: 'TCP port of the metrics.', fallback: 49090 }),
+  'admin-address': textOption({
+    doc: 'Address on which running calls are shown to operators. Another than a loopback address needs --admin-token-file.',
+    valueName: 'ADDRESS',
+    shownDefault: DEFAULT_ADDRESS,
+    check: acceptIpAddress,
+  }),
+  'admin-port': textOption({
+    doc: 'TCP port on which running calls are shown to operators.',
+    valueName: 'PORT',
+    shownDefault: 'not shown',
+    check: acceptPort,
+  }),
+  'admin-token-file': textOption({
+    doc: 'File whose first word operators have to show (Authorization: Bearer) to see calls.',
+    valueName: 'FILE',
+  }),
   'require-auth': switchOption({
     short: 'a',
     doc: 'Let in only callers with a token made with the secret of --secret-file.',
@@ -246,6 +265,11 @@ export function toSftConfig(values: SftOptionValues): SftConfigResult {
   if (values['media-port'] + values.workers - 1 > 65535) {
     throw conflict('--media-port plus -w (--workers) goes beyond port 65535');
   }
+  const adminAddress = canonicalIp(values['admin-address'] ?? DEFAULT_ADDRESS)!;
+  const adminTokenFile = values['admin-token-file'];
+  if (values['admin-port'] !== undefined && adminTokenFile === undefined && !isLoopback(adminAddress)) {
+    throw conflict('--admin-address beyond this machine needs --admin-token-file');
+  }
   const config: SftConfig = {
     signalling: {
       address,
@@ -256,6 +280,10 @@ export function toSftConfig(values: SftOptionValues): SftConfigResult {
       address: canonicalIp(values['metrics-address'] ?? DEFAULT_ADDRESS)!,
       port: values['metrics-port'],
     },
+    admin:
+      values['admin-port'] === undefined
+        ? undefined
+        : { address: adminAddress, port: Number(values['admin-port']), tokenFile: adminTokenFile },
     url: values.url?.replace(/\/+$/, '') ?? defaultUrl(address, port, certificatePath !== undefined),
     webFolder: values.web,
     publicAddresses: onePerFamily(values['public-address']),
@@ -295,6 +323,7 @@ export function toSftConfig(values: SftOptionValues): SftConfigResult {
  */
 export function checkSftFiles(config: SftConfig): void {
   for (const path of config.auth.secretFiles) readSecretFile(path);
+  if (config.admin?.tokenFile !== undefined) readSecretFile(config.admin.tokenFile);
   if (config.signalling.tls) readTlsFiles(config.signalling.tls);
 }
 
@@ -350,6 +379,14 @@ function onePerFamily(addresses: readonly string[]): readonly string[] {
     throw conflict('-A (--public-address) takes one IPv4 and one IPv6 address, not two of one kind');
   }
   return canonical;
+}
+
+function acceptPort(text: string): string | undefined {
+  return /^\d{1,5}$/.test(text) && Number(text) <= 65535 ? undefined : 'a port from 0 to 65535';
+}
+
+function isLoopback(address: string): boolean {
+  return address === '::1' || address.startsWith('127.');
 }
 
 function acceptPublicAddress(text: string): string | undefined {

@@ -69,6 +69,8 @@ export interface SftConfig {
   };
   /** Where operators read metrics. Not for the public. */
   readonly metrics: ListenAddress;
+  /** Where operators see running calls; undefined: nowhere. Needs a token unless the address is a loopback one. */
+  readonly admin: (ListenAddress & { readonly tokenFile: string | undefined }) | undefined;
   /** The URL at which clients reach this very server; it is announced to them. Without a slash at the end. */
   readonly url: string;
   /** Public addresses in candidates, at most one of each IP version; empty to announce the local ones. */

@@ -8,6 +8,7 @@ import {
   ObservedCounters,
 } from '@conclave/service';
 import type { ConferenceUsage } from './conference-host.ts';
+import type { LegQualityFigures } from './leg-quality.ts';
 import type { SignallingObserver, SignallingRefusal } from './signalling.ts';
 
 /** Why a request was refused, those included that never came to signalling. */
@@ -32,6 +33,11 @@ export interface SftMetricsOptions {
 
 /** Seconds; a join over HTTP takes milliseconds nearby and seconds with relays. */
 const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20];
+
+/** Seconds; within a building up to a satellite. */
+const ROUND_TRIP_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6];
+/** Shares; speech suffers from about 0.05 on. */
+const LOSS_BUCKETS = [0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5];
 
 /**
  * The metrics of an SFT. The names that begin with `sft_` are those that operators of Wire's server know, with
@@ -63,6 +69,18 @@ export class SftMetrics implements SignallingMetrics {
     'conclave_sft_join_duration_seconds',
     'Time from a request to the open data channel.',
     DURATION_BUCKETS,
+  );
+  readonly #roundTrips = addHistogram(
+    this.#registry,
+    'conclave_sft_round_trip_seconds',
+    'Round trip to a client, every few seconds.',
+    ROUND_TRIP_BUCKETS,
+  );
+  readonly #losses = addHistogram(
+    this.#registry,
+    'conclave_sft_loss_ratio',
+    'Share of the packets to a client that did not arrive, every few seconds.',
+    LOSS_BUCKETS,
   );
   readonly #faults = addCounter(
     this.#registry,
@@ -128,6 +146,12 @@ export class SftMetrics implements SignallingMetrics {
   /** A caller's data channel opened this many milliseconds after its request. */
   joined(durationMs: number): void {
     this.#joins.observe(durationMs / 1000);
+  }
+
+  /** What is known of the way to one client. */
+  quality(figures: LegQualityFigures): void {
+    if (figures.roundTripMs !== undefined) this.#roundTrips.observe(figures.roundTripMs / 1000);
+    this.#losses.observe(figures.lossFraction);
   }
 
   /** All metrics in Prometheus' text format. */

@@ -11,8 +11,16 @@ import {
   type SocketRequest,
   SrtpProfile,
 } from '@conclave/forwarder';
-import { ConclaveError, causeOf, createMetricsServer } from '@conclave/service';
+import {
+  ConclaveError,
+  causeOf,
+  createMetricsServer,
+  type HttpServer,
+  readSecretFile,
+} from '@conclave/service';
 import { StunRouter } from '@conclave/transport';
+import { createAdminServer } from './admin-server.ts';
+import { CallReports } from './call-report.ts';
 import { ConferenceRegistry } from './conference-registry.ts';
 import type { Leg } from './leg.ts';
 import { type MediaAddress, selectMediaAddresses } from './network-interfaces.ts';
@@ -70,6 +78,7 @@ export async function startSft(config: SftConfig, environment: SftEnvironment): 
         'a conference was ended by a defect',
       );
     },
+    onQuality: (figures) => metrics?.quality(figures),
     onIdle: () => becameIdle(),
   });
   deliver = (events) => registry.handleForwarderEvents(events);
@@ -86,19 +95,35 @@ export async function startSft(config: SftConfig, environment: SftEnvironment): 
     isHealthy: () => true,
     onFailed: (err) => log.error({ err }, 'the metrics cannot be read'),
   });
+  let adminServer: HttpServer | undefined;
   try {
     const metricsAddress = await metricsServer.listen(config.metrics.address, config.metrics.port);
+    let adminAddress: RunningSft['admin'];
+    if (config.admin) {
+      adminServer = createAdminServer({
+        reports: new CallReports({
+          now,
+          sessions: () => registry.sessions,
+          readIngressStats: () => forwarder.readIngressStats(),
+          readEgressStats: () => forwarder.readEgressStats(),
+        }),
+        token: config.admin.tokenFile === undefined ? undefined : readSecretFile(config.admin.tokenFile),
+        onFailed: (err) => log.error({ err }, 'the calls cannot be shown'),
+      });
+      adminAddress = await adminServer.listen(config.admin.address, config.admin.port);
+    }
     const signalling = await startSignallingServer({ config, host: registry, metrics, log });
     let closing: Promise<void> | undefined;
     const close = async (): Promise<void> => {
       registry.close();
-      await Promise.all([signalling.close(), metricsServer.close()]);
+      await Promise.all([signalling.close(), metricsServer.close(), adminServer?.close()]);
       forwarder.close();
     };
     for (const socket of forwarder.sockets) log.debug({ ...socket }, 'media socket');
     return {
       signalling: { address: signalling.address, port: signalling.port },
       metrics: metricsAddress,
+      admin: adminAddress,
       drain: () => {
         registry.drain();
         return idle;
@@ -111,7 +136,7 @@ export async function startSft(config: SftConfig, environment: SftEnvironment): 
     };
   } catch (error) {
     registry.close();
-    await metricsServer.close();
+    await Promise.all([metricsServer.close(), adminServer?.close()]);
     forwarder.close();
     throw error;
   }

@@ -1,4 +1,5 @@
-import type { CloseReason } from './conference-effect.ts';
+import type { UserHash } from '@conclave/econn';
+import type { CloseReason, LegId } from './conference-effect.ts';
 
 /** Why a client's message had no effect. */
 export type IgnoredReason =
@@ -40,6 +41,21 @@ export interface ConferenceSnapshot {
   readonly speakers: number;
   /** Whether somebody announced the conference, or was told to. */
   readonly started: boolean;
+}
+
+/** One participant at one moment. Holds the hash of its user: shorten it before it is shown. */
+export interface ParticipantDescription {
+  readonly userId: UserHash;
+  /** The leg that carries its media; undefined while it reconnects. */
+  readonly leg: LegId | undefined;
+  /** It says that it is muted. */
+  readonly muted: boolean;
+  /** What it says it sends besides its voice. */
+  readonly sends: 'audio' | 'camera' | 'screen';
+  /** The shared audio slot it is heard in, if any. */
+  readonly audioSlot: number | undefined;
+  /** Number of participants whose video it asked for. */
+  readonly wanted: number;
 }
 
 /** Adds one to the counter of that name. */

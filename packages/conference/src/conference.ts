@@ -24,6 +24,7 @@ import {
   type ConferenceStats,
   count,
   type IgnoredReason,
+  type ParticipantDescription,
 } from './conference-stats.ts';
 import { DeadlineMap, earlierOf } from './deadline-map.ts';
 import { EffectQueue } from './effect-queue.ts';
@@ -96,12 +97,12 @@ export class Conference {
     return this.#membership.listed.length;
   }
 
-  /** Totals for metrics. */
   /** Number of callers, those included whose channel is not open yet. */
   get callers(): number {
     return this.#membership.callerCount;
   }
 
+  /** Totals for metrics. */
   get stats(): ConferenceStats {
     return {
       listings: this.#listings,
@@ -124,6 +125,18 @@ export class Conference {
       speakers: this.#media.speakers,
       started: this.#roster.started,
     };
+  }
+
+  /** Everybody in the list, in its order, for operators who look at a call. */
+  describe(): ParticipantDescription[] {
+    return this.#membership.listed.map((caller) => ({
+      userId: caller.userId,
+      leg: caller.current?.id,
+      muted: caller.props.muted,
+      sends: caller.props.screenSending ? 'screen' : caller.props.videoSending ? 'camera' : 'audio',
+      audioSlot: this.#media.slotOf(caller.current?.id),
+      wanted: caller.wanted.length,
+    }));
   }
 
   /** Whether exactly this client has a call here, in whatever state. */

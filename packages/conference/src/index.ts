@@ -31,6 +31,11 @@ export {
   DEFAULT_TIMINGS,
   type LegRequest,
 } from './conference-options.ts';
-export type { ConferenceSnapshot, ConferenceStats, IgnoredReason } from './conference-stats.ts';
+export type {
+  ConferenceSnapshot,
+  ConferenceStats,
+  IgnoredReason,
+  ParticipantDescription,
+} from './conference-stats.ts';
 export type { LegAnswer } from './membership.ts';
 export type { LayerSample, SlotSwitch } from './video-selection.ts';

@@ -55,6 +55,12 @@ export class MediaRules {
     return this.#told.filter((leg) => leg !== undefined).length;
   }
 
+  /** The audio slot that the leg is heard in, if any. */
+  slotOf(leg: LegId | undefined): number | undefined {
+    const slot = leg === undefined ? -1 : this.#told.indexOf(leg);
+    return slot < 0 ? undefined : slot;
+  }
+
   /** Key-frame requests made so far. */
   get keyFrameRequests(): number {
     return this.#video.keyFrameRequests;

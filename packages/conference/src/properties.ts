@@ -31,6 +31,16 @@ export class ParticipantProps {
     return this.#values.get('muted') === 'true';
   }
 
+  /** The participant said that it sends its camera. */
+  get videoSending(): boolean {
+    return this.#values.get('videosend') === 'true';
+  }
+
+  /** The participant said that it shares a screen. */
+  get screenSending(): boolean {
+    return this.#values.get('screensend') === 'true';
+  }
+
   /** Takes over what a message says. */
   merge(props: Props): void {
     for (const [name, value] of Object.entries(props)) {
