@@ -8,6 +8,7 @@
         "native/command.cc",
         "native/crypto_binding.cc",
         "native/dtls.cc",
+        "native/dtls_records.cc",
         "native/egress.cc",
         "native/event_queue.cc",
         "native/flow_table.cc",

@@ -59,24 +59,7 @@ TableOptions WithClock(TableOptions options) {
   return options;
 }
 
-// With the privilege beyond the system's limit, else what that allows; less is no failure.
-void SetBuffer(int fd, int forced, int option, int bytes) {
-  if (setsockopt(fd, SOL_SOCKET, forced, &bytes, sizeof bytes) != 0) {
-    setsockopt(fd, SOL_SOCKET, option, &bytes, sizeof bytes);
-  }
-}
-
 }  // namespace
-
-int64_t MonotonicUs() {
-  timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return int64_t{t.tv_sec} * 1'000'000 + t.tv_nsec / 1000;
-}
-
-UniqueFd::~UniqueFd() {
-  if (fd_ >= 0) close(fd_);
-}
 
 IoThread::IoThread(const IoOptions& options, uint32_t index, std::shared_ptr<TcpLimits> limits, std::function<void()> wake)
     : options_(options),

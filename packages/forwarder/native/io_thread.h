@@ -16,8 +16,10 @@
 
 #include "event_queue.h"
 #include "flow_table.h"
+#include "monotonic_clock.h"
 #include "send_queue.h"
 #include "tcp_connection.h"
+#include "unique_fd.h"
 
 namespace conclave {
 
@@ -37,23 +39,6 @@ struct IoOptions {
   int socket_buffer_bytes = 4 << 20;
   // Whether runs of packets to one receiver go to the kernel as one message, where it can do that.
   bool segmentation_offload = true;
-};
-
-// A file descriptor that is closed with its owner.
-class UniqueFd {
- public:
-  UniqueFd() = default;
-  explicit UniqueFd(int fd) : fd_(fd) {}
-  UniqueFd(UniqueFd&& other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
-  UniqueFd& operator=(UniqueFd&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~UniqueFd();
-  int get() const { return fd_; }
-
- private:
-  int fd_ = -1;
 };
 
 class IoThread : public Sink {
@@ -143,8 +128,5 @@ class IoThread : public Sink {
   std::atomic<bool> stop_{false};
   std::thread thread_;
 };
-
-// Microseconds on the monotonic clock.
-int64_t MonotonicUs();
 
 }  // namespace conclave

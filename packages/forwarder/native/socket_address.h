@@ -1,4 +1,4 @@
-// Between NetAddress and the kernel's addresses.
+// Between NetAddress and the kernel's addresses, and what all sockets are set to.
 #pragma once
 
 #include <netinet/in.h>
@@ -41,6 +41,13 @@ inline socklen_t ToSockaddr(const NetAddress& address, sockaddr_storage* to) {
   in.sin_port = htons(address.port);
   std::memcpy(to, &in, sizeof in);
   return sizeof in;
+}
+
+// With the privilege beyond the system's limit, else what that allows; less is no failure.
+inline void SetBuffer(int fd, int forced, int option, int bytes) {
+  if (setsockopt(fd, SOL_SOCKET, forced, &bytes, sizeof bytes) != 0) {
+    setsockopt(fd, SOL_SOCKET, option, &bytes, sizeof bytes);
+  }
 }
 
 }  // namespace conclave
