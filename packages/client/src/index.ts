@@ -15,5 +15,6 @@ export * from './browser-platform.ts';
 export * from './client-error.ts';
 export * from './conference.ts';
 export * from './conference-platform.ts';
+export * from './diagnosis/diagnosis.ts';
 export * from './join-conference.ts';
 export * from './join-meeting.ts';
