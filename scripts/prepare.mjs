@@ -1,8 +1,9 @@
-// Everything between a bare clone and running code: packages, TypeScript, the addon. Each step is skipped when
+// Everything between a bare clone and running code: packages, TypeScript, the addon, the meeting page. Each step is skipped when
 // its inputs have not changed since it last succeeded.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
@@ -66,10 +67,55 @@ export function buildAddon() {
   run(process.execPath, ['packages/forwarder/scripts/build-addon.mjs']);
 }
 
+/** What the meeting page is made of. */
+const PAGE_SOURCES = [
+  'apps/web/src',
+  'apps/web/public',
+  'apps/web/index.html',
+  'apps/web/vite.config.mjs',
+  'packages/bytes/src',
+  'packages/client/src',
+  'packages/e2ee/src',
+  'packages/econn/src',
+  'package-lock.json',
+];
+
+function* files(path) {
+  if (!statSync(path).isDirectory()) yield path;
+  else for (const name of readdirSync(path).sort()) yield* files(join(path, name));
+}
+
+/** Builds the meeting page into apps/web/build if its sources changed. Compiled packages must be there. */
+export function buildPage() {
+  const hash = createHash('sha256');
+  for (const source of PAGE_SOURCES) {
+    for (const file of files(`${root}${source}`)) {
+      if (/\.test\.tsx?$/.test(file)) continue;
+      hash.update(file.slice(root.length)).update('\0').update(readFileSync(file)).update('\0');
+    }
+  }
+  const digest = hash.digest('hex');
+  const stamp = `${state}/page`;
+  const built = existsSync(`${root}apps/web/build/index.html`);
+  if (built && existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return;
+  say('building the meeting page');
+  run(process.execPath, [
+    'node_modules/vite/bin/vite.js',
+    'build',
+    '--config',
+    'apps/web/vite.config.mjs',
+    '--logLevel',
+    'warn',
+  ]);
+  mkdirSync(state, { recursive: true });
+  writeFileSync(stamp, digest);
+}
+
 /** All steps, in order. */
 export function prepare() {
   checkMachine();
   installPackages();
   buildTypeScript();
   buildAddon();
+  buildPage();
 }

@@ -1,1 +1,3 @@
-export {};
+import { render } from 'preact';
+
+render(<main>Conclave</main>, document.querySelector('#app')!);
