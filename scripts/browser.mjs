@@ -1,4 +1,4 @@
-// Finds Debian's Chromium and the network tools the whole-system tests use, or installs them with apt when this is
+// Finds Debian's Chromium and Firefox and the network tools the whole-system tests use, or installs them with apt when this is
 // Debian and we are root; otherwise says what is missing.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -6,6 +6,7 @@ import { say } from './prepare.mjs';
 
 const NEEDED = [
   ['chromium', ['/usr/bin/chromium']],
+  ['firefox-esr', ['/usr/bin/firefox-esr']],
   ['iproute2', ['/usr/sbin/ip', '/sbin/ip', '/usr/bin/ip']],
   ['nftables', ['/usr/sbin/nft']],
 ];

@@ -266,6 +266,36 @@ class Call {
     return best;
   }
 
+  /** Sends a drawn screen of this size in place of the camera, in the high layer alone, as clients do. */
+  async share({ width, height }) {
+    const canvas = document.createElement('canvas');
+    canvas.width = width;
+    canvas.height = height;
+    const pen = canvas.getContext('2d');
+    this.drawing = setInterval(() => {
+      pen.fillStyle = `hsl(${(performance.now() / 20) % 360} 80% 50%)`;
+      pen.fillRect(0, 0, width, height);
+    }, 100);
+    const [track] = canvas.captureStream(10).getVideoTracks();
+    // As with a real screen the browser then rather drops frames than makes letters unreadable.
+    track.contentHint = 'detail';
+    await this.sendPicture(track, true);
+  }
+
+  async unshare() {
+    clearInterval(this.drawing);
+    await this.sendPicture(this.local.getVideoTracks()[0], false);
+  }
+
+  async sendPicture(track, isScreen) {
+    const sender = this.pc.getTransceivers().find((t) => t.mid === 'video').sender;
+    const parameters = sender.getParameters();
+    parameters.encodings[0].active = !isScreen;
+    await sender.setParameters(parameters);
+    await sender.replaceTrack(track);
+    this.setProps({ screensend: String(isScreen), videosend: String(!isScreen) });
+  }
+
   loudness(gain) {
     this.gain.gain.value = gain;
   }

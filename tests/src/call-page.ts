@@ -1,4 +1,7 @@
-import type { Page } from 'playwright-core';
+/** A page of whichever browser, as far as a call needs it: it evaluates a script and waits for its promise. */
+export interface ScriptPage {
+  evaluate(script: string): Promise<unknown>;
+}
 
 /** One inbound stream as the browser counts it. */
 export interface InboundStats {
@@ -68,24 +71,18 @@ export interface CallOptions {
 
 /** A page of the test browser in, or about to be in, a call. */
 export class CallPage {
-  readonly page: Page;
+  readonly page: ScriptPage;
   readonly userId: string;
 
-  private constructor(page: Page, userId: string) {
+  private constructor(page: ScriptPage, userId: string) {
     this.page = page;
     this.userId = userId;
   }
 
   /** Prepares the page; {@link CallPage.join} calls. */
-  static async create(page: Page, options: CallOptions): Promise<CallPage> {
-    const userId = await page.evaluate((o) => {
-      const w = globalThis as unknown as {
-        Call: new (o: unknown) => { userId: string };
-        call: { userId: string };
-      };
-      w.call = new w.Call(o);
-      return w.call.userId;
-    }, options);
+  static async create(page: ScriptPage, options: CallOptions): Promise<CallPage> {
+    const script = `(window.call = new window.Call(${JSON.stringify(options)})).userId`;
+    const userId = (await page.evaluate(script)) as string;
     return new CallPage(page, userId);
   }
 
