@@ -119,8 +119,9 @@ export interface RelayRequest {
  * What happens to a packet, for every implementation:
  * - Datagrams of more than 2048 bytes are dropped, from clients and peers alike; on streams longer messages are passed by
  *   and dropped.
- * - From a client, ChannelData (first byte 0x40 to 0x4F; RFC 8656 §12.4) of a bound channel goes to the channel's peer as
- *   a datagram; empty data too. Over UDP and DTLS up to three bytes of padding are ignored; of other lengths it is
+ * - From a client, ChannelData (first byte 0x40 to 0x7F: RFC 8656 §12 lets clients bind up to 0x4FFF, RFC 5766 up to
+ *   0x7FFF, and which of them may is the control plane's to say) of a bound channel goes to the channel's peer as a
+ *   datagram; empty data too. Over UDP and DTLS up to three bytes of padding are ignored; of other lengths it is
  *   malformed. Without a relay, an unbound number, or while the peer's permission is gone, it is dropped.
  * - From a client, a Send indication (RFC 8656 §11.2) goes to its peer if the first XOR-PEER-ADDRESS and the first DATA
  *   say where and what, the client has a UDP relay of the peer's family and the peer's address a permission; else it is
@@ -165,7 +166,7 @@ export interface RelayTable {
   /** Ends it; joined TCP connections with the peer stay. */
   removePermission(relay: RelayId, peer: string): void;
   /**
-   * Relays ChannelData of this number (0x4000 to 0x4FFF) from the client to the peer, and the peer's packets back in it.
+   * Relays ChannelData of this number (0x4000 to 0x7FFF) from the client to the peer, and the peer's packets back in it.
    * Replaces what was bound under the number or to the peer. It does not imply the permission.
    */
   bindChannel(relay: RelayId, channel: number, peer: RelayEndpoint): void;
