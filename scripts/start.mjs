@@ -1,5 +1,7 @@
-// `npm start`: from a bare clone to a running SFT on this machine.
-import { prepare, say } from './prepare.mjs';
+// `npm start`: from a bare clone to meetings on this machine. Words after `--` go to `conclave up`; words that begin
+// with another command run that.
+import { mkdirSync } from 'node:fs';
+import { prepare, root, say } from './prepare.mjs';
 
 /** Milliseconds within which two equal signals are one. Nobody presses Ctrl-C faster on purpose. */
 const SAME_PRESS_MS = 300;
@@ -29,9 +31,14 @@ function oncePerPress(source) {
   };
 }
 
+const COMMANDS = ['up', 'sft', 'turn', 'init', 'doctor'];
+
 prepare();
-say('starting the SFT');
+say('starting');
 const own = process.argv.slice(2);
-const flags = own.length > 0 ? own : ['-I', '127.0.0.1', '-p', '8585', '-A', '127.0.0.1', '-O', 'lo'];
+// What the server keeps for itself goes where everything else that is made here goes, unless told otherwise.
+const kept = ['--state', `${root}.state/up`, '--log-prefix', `${root}.state/up/conclave`];
+mkdirSync(`${root}.state/up`, { recursive: true, mode: 0o700 });
+const words = COMMANDS.includes(own[0]) ? own : ['up', ...kept, ...own];
 const { runProcess } = await import('../apps/conclave/dist/main.js');
-await runProcess({ words: ['sft', ...flags], signals: oncePerPress(process) });
+await runProcess({ words, signals: oncePerPress(process) });

@@ -1,7 +1,12 @@
 /**
- * The `conclave` command: `conclave sft` runs a selective forwarding server.
+ * The `conclave` command: `conclave up` runs everything that a small site needs, `conclave sft` a selective forwarding
+ * server alone.
  *
  * @packageDocumentation
  */
 export * from './cli.ts';
+export * from './self-made-certificate.ts';
 export * from './sft-command.ts';
+export * from './up-command.ts';
+export * from './up-options.ts';
+export * from './up-plan.ts';

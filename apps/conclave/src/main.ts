@@ -3,6 +3,7 @@ import * as sft from '@conclave/app-sft';
 import { describeUnforeseen, type SignalSource } from '@conclave/service';
 import { runCli } from './cli.ts';
 import { createSftCommand } from './sft-command.ts';
+import { createUpCommand } from './up-command.ts';
 
 /** What {@link runProcess} takes from elsewhere than the process it runs in. */
 export interface ProcessOverrides {
@@ -19,6 +20,7 @@ export async function runProcess(overrides: ProcessOverrides = {}): Promise<void
     process.stderr.write(`conclave: ${describeUnforeseen(error)}\n`);
     process.exit(1);
   });
+  const signals = overrides.signals ?? process;
   const code = await runCli(
     {
       words: overrides.words ?? process.argv.slice(2),
@@ -27,7 +29,7 @@ export async function runProcess(overrides: ProcessOverrides = {}): Promise<void
       err: (text) => process.stderr.write(text),
       version: readVersion(),
     },
-    [createSftCommand({ program: sft, signals: overrides.signals ?? process })],
+    [createUpCommand({ program: sft, signals }), createSftCommand({ program: sft, signals })],
   );
   process.exit(code);
 }

@@ -1,13 +1,7 @@
 import type * as Sft from '@conclave/app-sft';
-import {
-  createLogger,
-  handleSignals,
-  type LogOutput,
-  loadOptions,
-  renderHelp,
-  type SignalSource,
-} from '@conclave/service';
+import { createLogger, loadOptions, renderHelp, type SignalSource } from '@conclave/service';
 import type { Command, CommandContext } from './cli.ts';
+import { untilSignalled } from './sft-lifetime.ts';
 
 /** The server that the command starts, with the settings it understands. */
 export type SftProgram = Pick<
@@ -93,26 +87,4 @@ function greeting(config: Sft.SftConfig, sft: Sft.RunningSft): string {
 
 function operatorUrl({ address, port }: { readonly address: string; readonly port: number }): string {
   return `http://${address.includes(':') ? `[${address}]` : address}:${port}/`;
-}
-
-/** Resolves to the exit code when a signal has ended the server. */
-async function untilSignalled(sft: Sft.RunningSft, output: LogOutput, source: SignalSource): Promise<number> {
-  let release = (): void => {};
-  const code = await new Promise<number>((exit) => {
-    release = handleSignals({
-      source,
-      log: output.log,
-      drain: async () => {
-        await sft.drain();
-        await sft.close();
-      },
-      reload: async () => {
-        output.reopen();
-        await sft.reload();
-      },
-      exit,
-    });
-  });
-  release();
-  return code;
 }

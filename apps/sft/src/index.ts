@@ -6,6 +6,7 @@
 
 export * from './admission.ts';
 export * from './conference-host.ts';
+export * from './network-interfaces.ts';
 export * from './running-sft.ts';
 export * from './sft.ts';
 export * from './sft-config.ts';

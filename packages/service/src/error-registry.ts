@@ -31,8 +31,10 @@ export type ErrorCode =
   | 'CONCLAVE_TLS_UNREADABLE'
   | 'CONCLAVE_TLS_INVALID'
   | 'CONCLAVE_WEB_UNREADABLE'
+  | 'CONCLAVE_STATE_UNWRITABLE'
   | 'CONCLAVE_LOG_UNWRITABLE'
   | 'CONCLAVE_LISTEN_FAILED'
+  | 'CONCLAVE_PORT_TAKEN'
   | 'CONCLAVE_INTERFACE_UNKNOWN'
   | 'CONCLAVE_INTERNAL';
 
@@ -128,6 +130,12 @@ export const errorRegistry: Readonly<Record<ErrorCode, ErrorEntry>> = {
     meaning: 'The folder of the meeting page cannot be read, has no index.html, or is far too large.',
     remedy: 'Name the folder of the built page (`npm run build` makes apps/web/build).',
   },
+  CONCLAVE_STATE_UNWRITABLE: {
+    exitCode: 2,
+    meaning: 'A file that the program makes for itself cannot be written.',
+    remedy:
+      'Check that the folder can be made or is a folder of its own, and that the process may write in it.',
+  },
   CONCLAVE_LOG_UNWRITABLE: {
     exitCode: 2,
     meaning: 'The log file cannot be created or written.',
@@ -137,6 +145,12 @@ export const errorRegistry: Readonly<Record<ErrorCode, ErrorEntry>> = {
     exitCode: 1,
     meaning: 'The process could not listen on an address and port.',
     remedy: 'Check that the address is one of this machine and that no other process has the port.',
+  },
+  CONCLAVE_PORT_TAKEN: {
+    exitCode: 1,
+    meaning: 'Another program listens on a port that is needed, often another running Conclave.',
+    remedy:
+      'Stop the other program (`ss -lptun` shows it), or give another port with the option that the message names.',
   },
   CONCLAVE_INTERFACE_UNKNOWN: {
     exitCode: 2,
