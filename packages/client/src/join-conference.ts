@@ -1,8 +1,12 @@
 import type { KeyMessage, KeyProvider, MemberId } from '@conclave/e2ee';
+import { parseConversationHash, parseUserHash } from '@conclave/econn';
+import { browserPlatform } from './browser-platform.ts';
 import { ClientError } from './client-error.ts';
 import type { Conference, ParticipantId } from './conference.ts';
 import type { Cancel } from './conference-platform.ts';
+import { ConferenceSession } from './conference-session.ts';
 import type { JoinOptions } from './join-meeting.ts';
+import { isServerUrl, MAX_SERVERS } from './offer-request.ts';
 
 /** How a conference of any kind is joined. */
 export interface JoinConferenceOptions extends JoinOptions {
@@ -54,6 +58,23 @@ export interface GroupConference extends Conference {
 }
 
 /** Joins a conference. Resolves when the signalling channel is open. Rejects with {@link ClientError}. */
-export async function joinConference(_options: JoinConferenceOptions): Promise<GroupConference> {
-  throw new ClientError('internal');
+export async function joinConference(options: JoinConferenceOptions): Promise<GroupConference> {
+  const { servers, conferenceId, selfId } = options;
+  if (servers.length === 0) throw new ClientError('no-server');
+  if (servers.length > MAX_SERVERS) throw new ClientError('bad-option', { detail: 'too many servers' });
+  if (!servers.every(isServerUrl)) throw new ClientError('bad-option', { detail: 'not a server URL' });
+  checkId(() => parseConversationHash(conferenceId));
+  checkId(() => parseUserHash(selfId));
+  const platform = options.platform ?? browserPlatform();
+  const session = new ConferenceSession({ ...options, platform });
+  await session.join(options.signal);
+  return session;
+}
+
+function checkId(parse: () => unknown): void {
+  try {
+    parse();
+  } catch (cause) {
+    throw new ClientError('bad-option', { detail: 'not a usable id', cause });
+  }
 }

@@ -1,7 +1,15 @@
-import type { MeetingLink } from '@conclave/e2ee';
+import {
+  createMeetingIdentity,
+  deriveMeetingKeys,
+  LinkSecretProvider,
+  type MeetingKeys,
+  type MeetingLink,
+} from '@conclave/e2ee';
+import { browserPlatform } from './browser-platform.ts';
 import { ClientError } from './client-error.ts';
 import type { Conference, Profile } from './conference.ts';
 import type { ConferencePlatform } from './conference-platform.ts';
+import { joinConference } from './join-conference.ts';
 
 /** What of joining is the same for meetings and conferences. */
 export interface JoinOptions {
@@ -46,6 +54,38 @@ export interface Meeting extends Conference {
  * Joins a meeting by its link, under an identity that was never used before. Resolves when the signalling channel is open. Rejects with
  * {@link ClientError}. A wrong secret or passphrase is not an error: it is another, empty meeting.
  */
-export async function joinMeeting(_options: JoinMeetingOptions): Promise<Meeting> {
-  throw new ClientError('internal');
+export async function joinMeeting(options: JoinMeetingOptions): Promise<Meeting> {
+  const { link, passphrase } = options;
+  if (link.passphrase !== (passphrase !== undefined)) {
+    throw link.passphrase
+      ? new ClientError('passphrase-needed')
+      : new ClientError('bad-option', { detail: 'the link takes no passphrase' });
+  }
+  const platform = options.platform ?? browserPlatform();
+  const server = link.server ?? platform.defaultServer;
+  const servers = options.servers ?? (server === undefined ? [] : [server]);
+  const keys = await deriveKeys(platform, link, passphrase);
+  const identity = await createMeetingIdentity(platform.crypto, keys, (length) => platform.random(length));
+  const { profile, muted, microphone, camera, accessToken, signal } = options;
+  const conference = await joinConference({
+    ...{ profile, muted, microphone, camera, accessToken, signal, platform, servers },
+    conferenceId: keys.conferenceId,
+    selfId: identity.userHash,
+    keys: new LinkSecretProvider(keys),
+    profileKey: keys.boxKey,
+  });
+  return Object.assign(conference, { safetyCode: keys.safetyCode });
+}
+
+async function deriveKeys(
+  platform: ConferencePlatform,
+  link: MeetingLink,
+  passphrase: string | undefined,
+): Promise<MeetingKeys> {
+  try {
+    return await deriveMeetingKeys(platform.crypto, link.secret, passphrase);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new ClientError(passphrase === undefined ? 'bad-option' : 'passphrase-needed', { cause });
+  }
 }

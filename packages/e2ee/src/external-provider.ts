@@ -1,6 +1,7 @@
 import type { NowMs } from '@conclave/bytes';
 import { MAX_KEY_INDEX } from './key-index.ts';
 import type { KeyChange, KeyMessage, KeyProvider } from './key-provider.ts';
+import type { KeyRoster } from './key-roster.ts';
 
 /**
  * Age in milliseconds at which a key is used although some have not announced it. Lower cuts off who is slow; higher
@@ -24,11 +25,17 @@ export class ExternalProvider implements KeyProvider {
   readonly forwardHashing = false;
   readonly countersNeverRestart = false;
   readonly #changes: KeyChange[] = [];
+  readonly #selfHash: string | undefined;
   #peers = new Map<string, number>();
   #waiting: WaitingEpoch[] = [];
   #newest: number | undefined;
   #current: number | undefined;
   #forget: { readonly below: number; readonly at: NowMs } | undefined;
+
+  /** `userHash`: the own hash, which {@link ExternalProvider.handleRoster} leaves out of the peers. */
+  constructor(options: { readonly userHash?: string } = {}) {
+    this.#selfHash = options.userHash;
+  }
 
   /** The newest epoch with a key: what the own side announces to others (`keysync`). Undefined before the first. */
   get announcedEpoch(): number | undefined {
@@ -55,6 +62,14 @@ export class ExternalProvider implements KeyProvider {
     this.#waiting.push({ epoch, switchAt: now + EPOCH_SWITCH_TIMEOUT_MS });
     if (this.#waiting.length > MAX_WAITING_EPOCHS) this.#waiting.shift();
     this.#advance(now);
+  }
+
+  async handleRoster(now: NowMs, roster: KeyRoster): Promise<void> {
+    const members = roster.participants.filter(({ member }) => member !== undefined);
+    this.handlePeers(
+      now,
+      members.map(({ userHash }) => userHash).filter((hash) => hash !== this.#selfHash),
+    );
   }
 
   /** Replaces the list of the other participants, by their hashes. Who is new has announced nothing yet. */

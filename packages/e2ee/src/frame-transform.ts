@@ -11,6 +11,8 @@ import type { MediaCrypto } from './subtle-crypto.ts';
 export interface FrameTransformRole {
   readonly direction: 'send' | 'receive';
   readonly kind: MediaKind;
+  /** Name of the stream, which reports about received frames give back. Any text of the page's own. */
+  readonly slot?: string | undefined;
 }
 
 /** An encoded frame as WebRTC hands it out (`RTCEncodedAudioFrame`, `RTCEncodedVideoFrame`). */
@@ -35,7 +37,18 @@ export type FrameTransformCommand =
   | { readonly type: 'key-change'; readonly change: KeyChange }
   | { readonly type: 'senders'; readonly senders: readonly Sender[] }
   /** The id that own frames of this kind carry; 0 for none. */
-  | { readonly type: 'stream-id'; readonly kind: MediaKind; readonly streamId: number };
+  | { readonly type: 'stream-id'; readonly kind: MediaKind; readonly streamId: number }
+  /** Asks for a report of counts. */
+  | { readonly type: 'count' };
+
+/** Frames of one sender since it came into the list of senders. */
+export interface SenderFrames {
+  readonly userHash: string;
+  /** Frames that were authentic. */
+  readonly opened: number;
+  /** Frames that claimed to be this sender's and were not opened. */
+  readonly refused: number;
+}
 
 /** What the worker says to the page. */
 export type FrameTransformReport =
@@ -49,6 +62,10 @@ export type FrameTransformReport =
       readonly userHash?: string | undefined;
       readonly keyIndex?: number | undefined;
     }
+  /** Frames in this slot are another sender's from now on. */
+  | { readonly type: 'source'; readonly slot: string; readonly kind: MediaKind; readonly userHash: string }
+  /** The answer to `count`. `sealed`: own frames, all together. */
+  | { readonly type: 'counts'; readonly sealed: number; readonly senders: readonly SenderFrames[] }
   /** Own frames are not sent: there is no key, or the key must not seal more. Once, until one is sent again. */
   | { readonly type: 'not-sealed'; readonly code: SealError['code'] }
   /** A command came twice or too early. */
@@ -68,6 +85,9 @@ export class FrameTransform {
   readonly #reports: FrameTransformReport[] = [];
   readonly #drops = new Map<string, number>();
   readonly #senders: SenderDirectory;
+  /** Who was heard or seen last, by slot. As many as the page has named. */
+  readonly #sources = new Map<string, string>();
+  #counts = new Map<string, { opened: number; refused: number }>();
   #keys: KeyStore | undefined;
   #encryptor: FrameEncryptor | undefined;
   #decryptor: FrameDecryptor | undefined;
@@ -93,7 +113,7 @@ export class FrameTransform {
    * other, those of several streams may be at the same time.
    */
   async transform(role: FrameTransformRole, frame: EncodedFrame): Promise<boolean> {
-    return role.direction === 'send' ? this.#send(role.kind, frame) : this.#receive(role.kind, frame);
+    return role.direction === 'send' ? this.#send(role.kind, frame) : this.#receive(role, frame);
   }
 
   /** The next report, oldest first. */
@@ -119,10 +139,23 @@ export class FrameTransform {
         return applyKeyChange(this.#keys, command.change);
       case 'senders':
         this.#senders.setSenders(command.senders);
+        this.#counts = new Map(
+          command.senders.map(({ userHash }) => [
+            userHash,
+            this.#counts.get(userHash) ?? { opened: 0, refused: 0 },
+          ]),
+        );
         return;
       case 'stream-id':
         if (this.#encryptor === undefined) throw new Error('the frame transform is not started yet');
         this.#encryptor.setStreamId(command.kind, command.streamId);
+        return;
+      case 'count':
+        this.#reports.push({
+          type: 'counts',
+          sealed: this.#encryptor?.frames ?? 0,
+          senders: [...this.#counts].map(([userHash, counts]) => ({ userHash, ...counts })),
+        });
         return;
     }
   }
@@ -141,13 +174,20 @@ export class FrameTransform {
     }
   }
 
-  async #receive(kind: MediaKind, frame: EncodedFrame): Promise<boolean> {
+  async #receive({ kind, slot }: FrameTransformRole, frame: EncodedFrame): Promise<boolean> {
     if (this.#decryptor === undefined) return false;
     const source = frame.getMetadata().contributingSources?.[0];
     const opened = await this.#decryptor.open(kind, new Uint8Array(frame.data), source);
     if (!opened.ok) {
       this.#reportDrop(kind, opened);
       return false;
+    }
+    const { userHash } = opened;
+    const counts = this.#counts.get(userHash);
+    if (counts !== undefined) counts.opened++;
+    if (slot !== undefined && this.#sources.get(slot) !== userHash) {
+      this.#sources.set(slot, userHash);
+      this.#reports.push({ type: 'source', slot, kind, userHash });
     }
     if (opened.movedOn) this.#reports.push({ type: 'key-seen', keyIndex: opened.keyIndex });
     frame.data = asBuffer(opened.frame);
@@ -156,6 +196,8 @@ export class FrameTransform {
 
   #reportDrop(kind: MediaKind, drop: Extract<OpenResult, { ok: false }>): void {
     const { reason, userHash, keyIndex } = drop;
+    const counts = userHash === undefined ? undefined : this.#counts.get(userHash);
+    if (counts !== undefined) counts.refused++;
     const name = `${kind} ${reason} ${userHash} ${keyIndex}`;
     const count = this.#drops.get(name) ?? 0;
     // Forged frames can have any index: beyond the bound the counts start over.

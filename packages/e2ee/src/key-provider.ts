@@ -1,5 +1,6 @@
 import type { NowMs } from '@conclave/bytes';
 import type { DropReason } from './frame-decryptor.ts';
+import type { KeyRoster } from './key-roster.ts';
 import type { KeyStore } from './key-store.ts';
 
 /** A change for the key store. Plain data, fit to be posted to a worker; holds keys, so never for a log. */
@@ -42,6 +43,14 @@ export interface KeyProvider {
   readonly forwardHashing: boolean;
   /** Whether all senders keep one frame counter per key, so that the replay window may be on. */
   readonly countersNeverRestart: boolean;
+  /** A participant list came, or the members in it changed. Absent where keys do not depend on who is there. */
+  handleRoster?(now: NowMs, roster: KeyRoster): Promise<void>;
+  /** A key message came from this device; the pipe vouches for the sender. Rejects with `FormatError` if it is none. */
+  handleMessage?(now: NowMs, sender: MemberId, text: string): Promise<unknown>;
+  /** A participant announced the newest epoch that it has a key of. */
+  handlePeerEpoch?(now: NowMs, userHash: string, epoch: number): void;
+  /** The newest epoch with a key, which the own side announces; undefined where there is none to announce. */
+  readonly announcedEpoch?: number | undefined;
   /** Time has come. */
   handleTimeout(now: NowMs): Promise<void>;
   /** A frame was authentic under this index, and none before it was. */

@@ -1,0 +1,149 @@
+// A page that does nothing but be in a meeting by the client library, with a tone for a voice and a fake camera, and
+// lets a test look at what arrives.
+import { ClientError, joinMeeting, parseMeetingLink } from '@conclave/client';
+
+const FFT_SIZE = 4096;
+let context;
+let conference;
+let gain;
+const audio = new Map();
+const videos = new Map();
+
+function sound() {
+  context ??= new AudioContext({ sampleRate: 48000 });
+  context.resume();
+  return context;
+}
+
+/** A sine that a listener can tell from others. */
+function tone(frequency, loudness = 0.4) {
+  const oscillator = sound().createOscillator();
+  const volume = sound().createGain();
+  const output = sound().createMediaStreamDestination();
+  oscillator.frequency.value = frequency;
+  volume.gain.value = loudness;
+  oscillator.connect(volume).connect(output);
+  oscillator.start();
+  return { track: output.stream.getAudioTracks()[0], gain: volume.gain };
+}
+
+/** A picture of one colour, so that a viewer can tell whom it sees; it moves a little so that frames come. */
+function picture(colour, { width = 640, height = 360, framesPerSecond = 15 } = {}) {
+  const canvas = document.createElement('canvas');
+  Object.assign(canvas, { width, height });
+  const pen = canvas.getContext('2d');
+  let step = 0;
+  const draw = () => {
+    pen.fillStyle = colour;
+    pen.fillRect(0, 0, width, height);
+    pen.fillStyle = 'white';
+    pen.fillRect((step++ * 8) % width, 0, 8, 8);
+  };
+  draw();
+  setInterval(draw, 1000 / framesPerSecond);
+  return canvas.captureStream(framesPerSecond);
+}
+
+function play(state) {
+  for (const stream of state.audioStreams) {
+    if (audio.has(stream)) continue;
+    const element = document.createElement('audio');
+    Object.assign(element, { autoplay: true, muted: true, srcObject: stream });
+    document.body.append(element);
+    const analyser = sound().createAnalyser();
+    Object.assign(analyser, { fftSize: FFT_SIZE, smoothingTimeConstant: 0 });
+    sound().createMediaStreamSource(stream).connect(analyser);
+    audio.set(stream, { element, analyser });
+  }
+  for (const [stream, { element }] of audio) {
+    if (state.audioStreams.includes(stream)) continue;
+    element.remove();
+    audio.delete(stream);
+  }
+  for (const { id, videoStream } of state.participants) {
+    let element = videos.get(id);
+    if (element === undefined) {
+      element = document.createElement('video');
+      Object.assign(element, { autoplay: true, muted: true, playsInline: true });
+      document.body.append(element);
+      videos.set(id, element);
+    }
+    if (element.srcObject !== (videoStream ?? null)) element.srcObject = videoStream ?? null;
+  }
+}
+
+window.meeting = {
+  states: [],
+  async join({ link, frequency, colour, camera, name, ...rest }) {
+    const voice = frequency === undefined ? undefined : tone(frequency);
+    gain = voice?.gain;
+    try {
+      conference = await joinMeeting({
+        link: parseMeetingLink(link),
+        profile: { name, handRaised: false },
+        microphone: voice?.track,
+        camera: colour === undefined ? undefined : picture(colour, camera).getVideoTracks()[0],
+        ...rest,
+      });
+    } catch (error) {
+      return error instanceof ClientError ? error.code : String(error);
+    }
+    conference.subscribe((state) => {
+      this.states.push({ status: state.status, participants: state.participants.length });
+      play(state);
+      this.onState?.(state);
+    });
+    play(conference.state);
+    return 'joined';
+  },
+  get conference() {
+    return conference;
+  },
+  state() {
+    return JSON.parse(
+      JSON.stringify(conference.state, (key, value) =>
+        value instanceof MediaStream ? value.id : value === undefined && key === 'videoStream' ? null : value,
+      ),
+    );
+  },
+  /** Loudness of each frequency in dB, in the audio slot where it is loudest. */
+  tones(frequencies) {
+    const best = frequencies.map(() => -200);
+    for (const { analyser } of audio.values()) {
+      const bins = new Float32Array(analyser.frequencyBinCount);
+      analyser.getFloatFrequencyData(bins);
+      frequencies.forEach((frequency, i) => {
+        const bin = Math.round((frequency / 48000) * FFT_SIZE);
+        best[i] = Math.max(best[i], bins[bin - 1], bins[bin], bins[bin + 1]);
+      });
+    }
+    return best;
+  },
+  /** What is in the middle of a participant's picture: its size and colour; undefined while there is none. */
+  seen(id) {
+    const element = videos.get(id);
+    if (!element?.srcObject || element.readyState < 2 || !element.videoWidth) return null;
+    const canvas = document.createElement('canvas');
+    canvas.width = canvas.height = 1;
+    const pen = canvas.getContext('2d');
+    const { videoWidth: width, videoHeight: height } = element;
+    pen.drawImage(element, width / 2, height / 2, 1, 1, 0, 0, 1, 1);
+    return { width, height, colour: [...pen.getImageData(0, 0, 1, 1).data.slice(0, 3)] };
+  },
+  watchAll(heightPx = 720) {
+    conference.watch(conference.state.participants.map(({ id }) => ({ id, heightPx })));
+  },
+  loudness(value) {
+    gain.value = value;
+  },
+  camera(colour, options) {
+    return conference.setCamera(colour === null ? undefined : picture(colour, options).getVideoTracks()[0]);
+  },
+  screen(colour, frequency) {
+    if (colour === null) return conference.setScreen(undefined);
+    const stream = picture(colour, { width: 1280, height: 720, framesPerSecond: 10 });
+    if (frequency !== undefined) stream.addTrack(tone(frequency).track);
+    this.sharedScreen = stream;
+    return conference.setScreen(stream);
+  },
+};

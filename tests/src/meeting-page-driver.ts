@@ -1,0 +1,110 @@
+import type { ConferenceState, ConferenceStatistics } from '@conclave/client';
+import type { Page } from 'playwright-core';
+import type { BundledPage } from './bundled-page.ts';
+import type { CallBrowser } from './chromium.ts';
+
+/** How a page joins. */
+export interface PageJoinOptions {
+  /** The link, or its part from `#` on. */
+  readonly link: string;
+  readonly name: string;
+  /** Frequency of its voice in Hz; no microphone without. */
+  readonly frequency?: number;
+  /** Colour of its picture in CSS; no camera without. */
+  readonly colour?: string;
+  readonly camera?: { readonly width?: number; readonly height?: number; readonly framesPerSecond?: number };
+  readonly muted?: boolean;
+  readonly passphrase?: string;
+}
+
+/** The middle of a picture as it is shown. */
+export interface SeenPicture {
+  readonly width: number;
+  readonly height: number;
+  /** Red, green and blue, 0 to 255. */
+  readonly colour: readonly [number, number, number];
+}
+
+/** The functions of `tests/pages/meeting`. */
+interface MeetingWindow {
+  readonly meeting: {
+    readonly states: readonly { readonly status: string; readonly participants: number }[];
+    readonly conference: import('@conclave/client').Meeting;
+    join(options: PageJoinOptions): Promise<string>;
+    state(): ConferenceState;
+    tones(frequencies: readonly number[]): number[];
+    seen(id: string): SeenPicture | null;
+    watchAll(heightPx?: number): void;
+    loudness(value: number): void;
+    camera(colour: string | null): Promise<void>;
+    screen(colour: string | null, frequency?: number): Promise<void>;
+  };
+}
+
+/** A page of the test browser that uses the client library. */
+export class MeetingPage {
+  readonly page: Page;
+  /** What the browser complained about: errors of the page, and what its policy refused. */
+  readonly complaints: string[] = [];
+
+  private constructor(page: Page) {
+    this.page = page;
+    page.on('pageerror', (error) => this.complaints.push(String(error)));
+    page.on('console', (message) => {
+      if (message.type() === 'error') this.complaints.push(message.text());
+    });
+  }
+
+  static async open(browser: CallBrowser, served: BundledPage): Promise<MeetingPage> {
+    const context = await browser.browser.newContext();
+    const page = new MeetingPage(await context.newPage());
+    await page.load(served);
+    return page;
+  }
+
+  /** Loads, or loads anew. */
+  async load(served: BundledPage): Promise<void> {
+    await this.page.goto(served.url);
+    await this.page.waitForFunction(() => 'meeting' in globalThis);
+  }
+
+  /** Calls a function of the page with what it needs. */
+  ask<Result, Argument>(
+    call: (meeting: MeetingWindow['meeting'], argument: Argument) => Result | Promise<Result>,
+    argument: Argument,
+  ): Promise<Result> {
+    const text = call.toString();
+    return this.page.evaluate(`(${text})(window.meeting, ${JSON.stringify(argument) ?? 'undefined'})`);
+  }
+
+  /** `joined`, or the code of the error. */
+  join(options: PageJoinOptions): Promise<string> {
+    return this.ask((meeting, o) => meeting.join(o), options);
+  }
+
+  state(): Promise<ConferenceState> {
+    return this.ask((meeting) => meeting.state(), null);
+  }
+
+  statistics(): Promise<ConferenceStatistics> {
+    return this.ask((meeting) => meeting.conference.statistics(), null);
+  }
+
+  /** Loudness of each frequency in dB, in the slot where it is loudest. */
+  tones(frequencies: readonly number[]): Promise<number[]> {
+    return this.ask((meeting, f) => meeting.tones(f), frequencies);
+  }
+
+  seen(id: string): Promise<SeenPicture | null> {
+    return this.ask((meeting, who) => meeting.seen(who), id);
+  }
+
+  /** Asks for the pictures of all who are there now. */
+  watchAll(heightPx = 720): Promise<void> {
+    return this.ask((meeting, height) => meeting.watchAll(height), heightPx);
+  }
+
+  leave(): Promise<void> {
+    return this.ask((meeting) => meeting.conference.leave(), null);
+  }
+}
