@@ -37,6 +37,7 @@ interface MeetingWindow {
     watchAll(heightPx?: number): void;
     loudness(value: number): void;
     camera(colour: string | null): Promise<void>;
+    readonly sharedScreen: { getVideoTracks(): readonly EventTarget[] };
     screen(colour: string | null, frequency?: number): Promise<void>;
   };
 }
