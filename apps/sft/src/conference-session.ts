@@ -100,16 +100,12 @@ export class ConferenceSession implements LegListener {
     if (leg.closed) return;
     const video = answer.video;
     const sendsVideo = video !== undefined && sends(video.direction);
-    const described =
-      video?.extensions.genericFrameDescriptor !== undefined ||
-      video?.extensions.dependencyDescriptor !== undefined;
     this.conference.legAnswered(this.#surroundings.now(), leg.id, {
       // Who sends no audio is known by a number all the same; without one it would not be listed.
       audioSsrc: sends(answer.audio.direction) ? answer.audio.ssrc : leg.feedbackSsrc,
       video: !sendsVideo ? 'none' : video.rids.length > 0 ? 'simulcast' : 'single',
       audioSlots: leg.audioSlots,
       videoSlots: leg.videoSlots,
-      switchesAtKeyFrames: described,
     });
     this.#drain();
   }

@@ -19,11 +19,6 @@ export interface LegAnswer {
   readonly audioSlots: number;
   /** Video slots the client receives. */
   readonly videoSlots: number;
-  /**
-   * The client's video carries frame descriptors, so that the forwarding plane can recognise its key frames. Without
-   * them receivers are switched to it at once and see a key frame later.
-   */
-  readonly switchesAtKeyFrames: boolean;
   /** Whether constant bit rate was settled for audio; only reported back to the client. Default true. */
   readonly audioCbr?: boolean;
 }

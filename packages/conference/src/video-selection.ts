@@ -205,12 +205,6 @@ export class VideoSelection {
       this.#tell(receiver.id, index, stream, 'now');
       return;
     }
-    if (stream.leg.answer?.switchesAtKeyFrames !== true) {
-      slot.live = stream;
-      this.#tell(receiver.id, index, stream, 'now');
-      this.#keyFrames.request(now, stream);
-      return;
-    }
     // Another sender's picture must not stay in the slot until the key frame: it may not be allowed there any more,
     // and the new one may never send any.
     if (before !== undefined && before.leg !== stream.leg) {

@@ -184,7 +184,6 @@ export class ConferenceRig {
       video: options.video ?? 'simulcast',
       audioSlots: options.audioSlots ?? 5,
       videoSlots: options.videoSlots ?? 9,
-      switchesAtKeyFrames: options.switchesAtKeyFrames ?? true,
     });
     this.drain();
   }

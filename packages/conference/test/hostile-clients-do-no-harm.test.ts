@@ -153,7 +153,6 @@ test('events about legs in the wrong state are ignored', () => {
     video: 'none',
     audioSlots: 5,
     videoSlots: 9,
-    switchesAtKeyFrames: true,
   });
   rig.open(alice, leg);
   const texts = alice.texts.length;

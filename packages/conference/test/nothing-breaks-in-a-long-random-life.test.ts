@@ -90,7 +90,6 @@ class Life {
       video: this.#pick(VIDEOS),
       videoSlots: this.#pick([0, 1, 4, 9]),
       audioSlots: this.#pick([0, 5, 5, 5]),
-      switchesAtKeyFrames: this.#random() < 0.8,
     });
     this.rig.open(client, leg);
   }

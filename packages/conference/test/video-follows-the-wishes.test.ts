@@ -27,14 +27,6 @@ test('a wished sender is switched in at a key frame, which is asked for', () => 
   ]);
 });
 
-test('a sender without frame descriptors is switched in at once', () => {
-  const { rig, alice, bob } = pair({ switchesAtKeyFrames: false });
-  rig.watch(bob, [{ userId: 'alice', quality: 1 }]);
-  expect(rig.sees(bob, 0)).toEqual({ leg: alice.leg, layer: 'low', at: 'now' });
-  rig.advance(5000);
-  expect(rig.effectsOf('request-key-frame')).toHaveLength(1);
-});
-
 test('a sender of one layer gives that one for every quality', () => {
   for (const quality of [0, 1, 2] as const) {
     const { rig, alice, bob } = pair({ video: 'single' });

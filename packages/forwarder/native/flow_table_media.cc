@@ -240,7 +240,7 @@ void FlowTable::HandleStream(Ingress* ingress, bool is_rtx, RtpPacket* rtp, cons
     packet.position = position;
     packet.index = window.Index(position);
     packet.time = TimeOf(*ingress, rtp->timestamp);
-    packet.key_frame = o.kind == MediaKind::kVideo && StartsKeyFrame(*rtp);
+    packet.key_frame = o.kind == MediaKind::kVideo && StartsKeyFrame(*rtp, ingress->peer->describes_frames);
     if (packet.key_frame) ++ingress->totals.key_frames;
     bool cache = false;
     const bool subscribed = ForwardToSubscribers(ingress, packet, &cache);

@@ -34,7 +34,10 @@ struct SsrcBinding {
 };
 
 struct Peer {
-  Peer(PeerId peer_id, const PeerOptions& o) : id(peer_id), options(o), extensions(o.extensions) {}
+  Peer(PeerId peer_id, const PeerOptions& o) : id(peer_id), options(o), extensions(o.extensions) {
+    describes_frames =
+        o.extensions.id[kGenericFrameDescriptor] != 0 || o.extensions.id[kDependencyDescriptor] != 0;
+  }
 
   // Null if no stream has the SSRC. Peers have few SSRCs: a scan beats a hash.
   const SsrcBinding* FindSsrc(uint32_t ssrc) const {
@@ -48,6 +51,8 @@ struct Peer {
   PeerId id;
   PeerOptions options;
   ExtensionMap extensions;
+  // It negotiated a frame descriptor.
+  bool describes_frames = false;
 
   std::vector<PathKey> accepted;
   bool has_send_path = false;

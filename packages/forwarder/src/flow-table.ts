@@ -127,7 +127,8 @@ export type SwitchMode =
   /** With its next packet, whatever it holds. The old source stops at once. */
   | { readonly at: 'now' }
   /**
-   * With the first packet of its next key frame (by frame descriptor); the old source flows until then. After
+   * With the first packet of its next key frame; the old source flows until then. It is told by frame descriptor, or by
+   * the VP8 payload descriptor and the first bit behind it if the sender negotiated no frame descriptor. After
    * `deadlineMs` without one the wish is dropped and a `switch-deadline` event says so. The wish itself raises
    * `key-frame-needed`.
    */

@@ -133,6 +133,24 @@ test('key frames are found by the dependency descriptor as well', () => {
   expect(bench.table.readIngressStats()[1]).toMatchObject({ keyFrames: 1 });
 });
 
+test('key frames of a sender that describes no frames are found in the VP8 payload', () => {
+  const bench = new Bench();
+  const a = bench.addPeer(1, { extensions: { rid: 4 } });
+  bench.addIngress(1, a);
+  bench.addEgress(1, bench.addPeer(2));
+  bench.table.setSource(1 as never, 1 as never, { at: 'key-frame', deadlineMs: 500 });
+  const send = (sequence: number, payload: readonly number[]): StepOutput =>
+    bench.sendRtp(a, { sequence, ssrc: 1001, payload });
+  // A delta frame with a long picture id, a later packet and a later partition, a descriptor cut short.
+  expect(send(1, [0x90, 0x80, 0x81, 0x23, 0x01, 0]).media).toEqual([]);
+  expect(send(2, [0x00, 0x00, 0]).media).toEqual([]);
+  expect(send(3, [0x11, 0x00, 0]).media).toEqual([]);
+  expect(send(4, [0x90, 0x80, 0x80]).media).toEqual([]);
+  expect(send(5, [0x90, 0x80, 0x81, 0x24, 0x10, 0]).media).toHaveLength(1);
+  expect(send(6, [0x90, 0x80, 0x81, 0x25, 0x11, 0]).media).toHaveLength(1);
+  expect(bench.table.readIngressStats()[0]).toMatchObject({ keyFrames: 1 });
+});
+
 const ntp = (ms: number): [number, number] => [
   Math.floor(ms / 1000),
   Math.round(((ms % 1000) / 1000) * 2 ** 32) >>> 0,

@@ -3,7 +3,7 @@
  * a forwarder finds key frames in payloads it cannot read. Everything is bounds-checked, and bad input throws
  * `FormatError`; nothing here keeps state.
  *
- * Left out: payload formats (payloads are encrypted end to end), SRTP (the forwarding plane's), extended reports.
+ * Left out: payload formats (payloads are encrypted end to end), but for where a key frame of VP8 begins, SRTP (the forwarding plane's), extended reports.
  *
  * @example
  * ```ts
@@ -33,3 +33,4 @@ export {
 export * from './rtp-packet.ts';
 export * from './rtx.ts';
 export { ARRIVAL_TICKS_PER_MS, type TransportFeedback } from './transport-feedback.ts';
+export { startsVp8KeyFrame } from './vp8-payload.ts';

@@ -5,6 +5,7 @@ import {
   type RtpPacket,
   startsDependencyKeyFrame,
   startsGenericKeyFrame,
+  startsVp8KeyFrame,
 } from '@conclave/rtp';
 import type { ModelEgress, PacketTime } from './flow-table-model-egress.ts';
 import type { GroupPlace } from './flow-table-model-group.ts';
@@ -130,10 +131,12 @@ export class ModelIngress {
     return { arrivalUs, captureUs: ntpUs + this.peer.clockOffsetUs + sinceUs };
   }
 
-  /** Whether the packet starts a key frame, by either frame descriptor. */
+  /** Whether the packet starts a key frame, by either frame descriptor; by its payload if none was negotiated. */
   startsKeyFrame(rtp: RtpPacket): boolean {
     if (this.options.kind !== 'video') return false;
     const { genericFrameDescriptor, dependencyDescriptor } = this.peer.options.extensions;
+    if (genericFrameDescriptor === undefined && dependencyDescriptor === undefined)
+      return startsVp8KeyFrame(rtp.payload);
     const value = (id: number | undefined) =>
       rtp.extensions.find((extension) => extension.id === id)?.value ?? new Uint8Array();
     return (

@@ -75,6 +75,8 @@ const EXTENSION_IDS: readonly ExtensionIds[] = [
     dependencyDescriptor: 1,
   },
   { transportSequence: 7, rid: 1, repairedRid: 2, absSendTime: 13, genericFrameDescriptor: 8 },
+  // Without a frame descriptor key frames are found in the payload.
+  { transportSequence: 3, rid: 4, repairedRid: 5, absSendTime: 2 },
 ];
 
 /** How one packet is sent; each field chooses among what is possible. */
