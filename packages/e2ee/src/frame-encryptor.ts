@@ -75,8 +75,11 @@ export class FrameEncryptor {
     this.#streamIds[kind] = streamId;
   }
 
-  /** The frame with its header, under the key that the store seals with. Leaves `frame` as it is. Throws {@link SealError}. */
-  async seal(kind: MediaKind, frame: Uint8Array): Promise<Uint8Array> {
+  /**
+   * The frame with its header, under the key that the store seals with. Leaves `frame` as it is. `isDelta`: the frame is
+   * a picture that needs others. Throws {@link SealError}.
+   */
+  async seal(kind: MediaKind, frame: Uint8Array, isDelta = false): Promise<Uint8Array> {
     // The counter is taken before anything is awaited, so that two frames at a time get two counters.
     const key = this.#keys.sendKey;
     if (key === undefined) throw new SealError('no-key');
@@ -86,7 +89,7 @@ export class FrameEncryptor {
     const frameCounter = (this.#firstCounter + this.#frames) % 0x100000000;
     this.#frames++;
     const streamId = this.#streamIds[kind] || undefined;
-    const header = encodeFrameHeader({ keyIndex: key.index, frameCounter, streamId });
+    const header = encodeFrameHeader({ keyIndex: key.index, frameCounter, streamId }, isDelta);
     const nonce = frameNonce(await this.#baseIvs[kind], frameCounter, key.index);
     return concatBytes(header, await this.#crypto.seal(key.key, nonce, header, frame));
   }

@@ -34,6 +34,13 @@ describe('frame header', () => {
     });
   });
 
+  test('a picture that needs others is marked in the first bit, where VP8 has it, and read like any', () => {
+    const header = { frameCounter: 0xa1b2c3d4, keyIndex: 0, streamId: 0x01020304 };
+    const marked = encodeFrameHeader(header, true);
+    expect(toHex(marked)).toBe('1130a1b2c3d43101020304');
+    expect(parseFrameHeader(marked)).toEqual({ ...header, length: marked.length });
+  });
+
   test('every header survives writing and reading', () => {
     fc.assert(
       fc.property(
@@ -77,7 +84,7 @@ describe('frame header', () => {
     ['10031131010203', 'truncated'],
     ['200311', 'frame-version'],
     ['e00311', 'frame-version'],
-    ['010311', 'frame-reserved-bits'],
+    ['020311', 'frame-reserved-bits'],
     ['080311', 'frame-reserved-bits'],
     ['008311', 'frame-reserved-bits'],
     ['000c010000000011', 'key-index-range'],

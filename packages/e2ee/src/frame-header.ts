@@ -8,7 +8,8 @@ export const MAX_FRAME_HEADER_LENGTH: number = 2 + 8 + 8 + MAX_FRAME_EXTENSIONS 
 
 const STREAM_ID_EXTENSION = 1;
 const EXTENSION_FLAG = 0x10;
-const RESERVED_BITS = 0x0f;
+const DELTA_FLAG = 0x01;
+const RESERVED_BITS = 0x0e;
 const SIGNATURE_FLAG = 0x80;
 const LONG_KEY_FLAG = 0x08;
 const MORE_FLAG = 0x80;
@@ -33,14 +34,20 @@ export interface ParsedFrameHeader extends FrameHeader {
   readonly length: number;
 }
 
-/** The header's bytes, numbers in as few bytes as they need. Throws `RangeError` for a number that is not 32 bits. */
-export function encodeFrameHeader(header: FrameHeader): Uint8Array {
+/**
+ * The header's bytes, numbers in as few bytes as they need. Throws `RangeError` for a number that is not 32 bits.
+ *
+ * `isDelta` marks a picture that needs others, in the bit that says the same of a VP8 frame in clear (RFC 6386 §9.1).
+ * Where no frame descriptor was negotiated, as with Firefox, receivers and the server look there for key frames; without
+ * the mark they would take every picture for one. Readers of this format that do not know the mark pass over it.
+ */
+export function encodeFrameHeader(header: FrameHeader, isDelta = false): Uint8Array {
   const { keyIndex, frameCounter, streamId } = header;
   assertUint32(keyIndex, 'key index');
   assertUint32(frameCounter, 'frame counter');
   const counterLength = lengthOf(frameCounter);
   const writer = new ByteWriter(16);
-  writer.u8(streamId === undefined ? 0 : EXTENSION_FLAG);
+  writer.u8((streamId === undefined ? 0 : EXTENSION_FLAG) | (isDelta ? DELTA_FLAG : 0));
   if (keyIndex <= MAX_SHORT_KEY) {
     writer.u8(((counterLength - 1) << 4) | keyIndex);
   } else {

@@ -74,6 +74,18 @@ describe('frame transform', () => {
     expect(reports(b)).toEqual([]);
   });
 
+  test('a picture that needs others says so in clear, a key frame and a voice do not', async () => {
+    const a = await started('a', 0);
+    const firstBit = async (kind: 'audio' | 'video', type?: string): Promise<number> => {
+      const frame = { ...encoded('x'), ...(type && { type }) };
+      await a.transform({ direction: 'send', kind }, frame);
+      return new Uint8Array(frame.data)[0]! & 1;
+    };
+    expect(await firstBit('video', 'key')).toBe(0);
+    expect(await firstBit('video', 'delta')).toBe(1);
+    expect(await firstBit('audio')).toBe(0);
+  });
+
   test('nothing leaves in clear without a key, and that is said once', async () => {
     for (const transform of [new FrameTransform(crypto, seededRandom('x')), await started('a')]) {
       for (let i = 0; i < 3; i++) {

@@ -163,7 +163,8 @@ export class FrameTransform {
   async #send(kind: MediaKind, frame: EncodedFrame): Promise<boolean> {
     try {
       if (this.#encryptor === undefined) throw new SealError('no-key');
-      frame.data = asBuffer(await this.#encryptor.seal(kind, new Uint8Array(frame.data)));
+      const isDelta = frame.type === 'delta';
+      frame.data = asBuffer(await this.#encryptor.seal(kind, new Uint8Array(frame.data), isDelta));
       this.#notSealed = false;
       return true;
     } catch (error) {

@@ -27,6 +27,35 @@ function changed(text: string, from: string | RegExp, to: string): string {
   return result;
 }
 
+test('the answer of Firefox: a fingerprint for all, directions of extensions, SSRCs beside rids', () => {
+  const answer = parseAnswer(captured('firefox-simulcast-answer'));
+  expect(answer.fingerprint.value).toMatch(/^[0-9A-F]{2}(:[0-9A-F]{2}){31}$/);
+  expect(answer.setup).toBe('active');
+  expect(answer.ice.candidates).toHaveLength(4);
+  expect(answer.audio).toMatchObject({
+    direction: 'sendrecv',
+    ssrc: 428_464_499,
+    extensions: { audioLevel: 1, transportSequence: 3 },
+  });
+  expect(answer.video).toMatchObject({
+    rids: ['l', 'h'],
+    ssrcs: [3_077_687_098, 1_408_827_036],
+    repairs: [
+      { ssrc: 3_077_687_098, rtxSsrc: 4_281_027_479 },
+      { ssrc: 1_408_827_036, rtxSsrc: 1_687_991_506 },
+    ],
+    rtx: true,
+  });
+  expect(answer.video?.extensions).toEqual({
+    absSendTime: 2,
+    transportSequence: 3,
+    rid: 4,
+    repairedRid: 5,
+  });
+  expect(answer.slots).toHaveLength(14);
+  expect(answer.data.maxMessageSize).toBe(1_073_741_823);
+});
+
 describe("the answer of Wire's library", () => {
   const answer: Answer = parseAnswer(avs);
 
