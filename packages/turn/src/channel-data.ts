@@ -3,39 +3,36 @@ import { FormatError } from '@conclave/bytes';
 /** Lowest channel number (RFC 8656 §12). */
 export const MIN_CHANNEL = 0x4000;
 
-/** Highest channel number; those from 0x5000 on are reserved (RFC 8656 §12). */
+/** Highest channel number of today (RFC 8656 §12). */
 export const MAX_CHANNEL = 0x4fff;
+
+/** Highest channel number of older clients (RFC 5766 §11); their messages can be told from STUN all the same. */
+export const MAX_OLD_CHANNEL = 0x7fff;
 
 /** A ChannelData message (RFC 8656 §12.4). */
 export interface ChannelData {
-  /** {@link MIN_CHANNEL} to {@link MAX_CHANNEL}. */
+  /** {@link MIN_CHANNEL} to {@link MAX_OLD_CHANNEL}. */
   readonly channel: number;
   /** A view of the bytes it was parsed from. */
   readonly data: Uint8Array;
 }
 
-/** Whether the first byte says ChannelData, of a valid or a reserved channel, and not STUN (RFC 8656 §12.4). */
+/** Whether the first byte says ChannelData, of any channel, and not STUN (RFC 8656 §12.4). */
 export function isChannelData(bytes: Uint8Array): boolean {
   return bytes.length > 0 && (bytes[0]! & 0xc0) === 0x40;
 }
 
 /**
  * The message that fills `bytes`, up to three bytes of padding aside. Throws {@link FormatError}
- * `bad-channel-data` when it is cut short or goes on, and `bad-channel` for a reserved number.
+ * `bad-channel-data` when it is cut short, goes on or is none.
  */
 export function parseChannelData(bytes: Uint8Array): ChannelData {
   const length = (bytes[2]! << 8) | bytes[3]!;
-  if (bytes.length < 4 || bytes.length < 4 + length || bytes.length > 4 + ((length + 3) & ~3)) {
+  const whole = bytes.length >= 4 + length && bytes.length <= 4 + ((length + 3) & ~3);
+  if (bytes.length < 4 || !whole || !isChannelData(bytes)) {
     throw new FormatError('bad-channel-data', `ChannelData of ${bytes.length} bytes with length ${length}`);
   }
-  const channel = (bytes[0]! << 8) | bytes[1]!;
-  if (!isChannelNumber(channel)) throw new FormatError('bad-channel', `channel 0x${channel.toString(16)}`);
-  return { channel, data: bytes.subarray(4, 4 + length) };
-}
-
-/** Whether a client may bind this number. */
-export function isChannelNumber(channel: number): boolean {
-  return channel >= MIN_CHANNEL && channel <= MAX_CHANNEL;
+  return { channel: (bytes[0]! << 8) | bytes[1]!, data: bytes.subarray(4, 4 + length) };
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { NowMs } from '@conclave/bytes';
 import type { TransportAddress } from '@conclave/stun';
-import { MIN_CHANNEL } from './channel-data.ts';
+import { MAX_CHANNEL, MIN_CHANNEL } from './channel-data.ts';
 import { addressKey } from './five-tuple.ts';
 import { CHANNEL_LIFETIME_MS, PERMISSION_LIFETIME_MS } from './turn-server-options.ts';
 
@@ -80,7 +80,7 @@ export class ClientPeers {
 
   /** Whether a channel number is left; numbers are not used twice. */
   get hasChannelNumber(): boolean {
-    return this.#nextChannel <= 0x4fff;
+    return this.#nextChannel <= MAX_CHANNEL;
   }
 
   removePeer(address: string): void {

@@ -14,6 +14,11 @@ export interface FiveTuple {
   readonly local: TransportAddress;
   /** The client's side. */
   readonly remote: TransportAddress;
+  /**
+   * Tells connections apart that follow each other between the same addresses, for owners that may hear of the end of
+   * one after the first message of the next.
+   */
+  readonly socket?: number;
 }
 
 /** Text that is equal for equal tuples and fit as a map key. */

@@ -8,7 +8,7 @@ import {
   type TransportAddress,
 } from '@conclave/stun';
 import type { AuthenticatedUser } from './authentication.ts';
-import { isChannelNumber } from './channel-data.ts';
+import { MIN_CHANNEL } from './channel-data.ts';
 import { addressKey } from './five-tuple.ts';
 import type { PeerPolicy } from './peer-policy.ts';
 import type { ServerState } from './server-state.ts';
@@ -59,7 +59,7 @@ export class PeerRequests {
     if (number?.length !== 4 || !value) throw new TurnRefusal(400);
     const channel = (number[0]! << 8) | number[1]!;
     const peer = decodeXorAddress(value, message.transactionId);
-    if (!isChannelNumber(channel)) throw new TurnRefusal(400);
+    if (channel < MIN_CHANNEL || channel > this.#limits.maxChannelNumber) throw new TurnRefusal(400);
     const ofNumber = allocation.channels.get(channel);
     const ofPeer = allocation.channelOfPeer.get(addressKey(peer));
     if (ofNumber !== ofPeer) throw new TurnRefusal(400);

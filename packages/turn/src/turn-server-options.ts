@@ -1,6 +1,7 @@
 import type { Hmac, IpFamily, RandomBytes } from '@conclave/bytes';
 import type { TransportAddress } from '@conclave/stun';
 import type { IntegrityHashes } from './authentication.ts';
+import { MAX_CHANNEL } from './channel-data.ts';
 import type { PeerPolicy } from './peer-policy.ts';
 import type { RelayQuotaLimits } from './relay-quota.ts';
 import type { TurnCredentialSource } from './turn-credentials.ts';
@@ -49,6 +50,11 @@ export interface TurnServerLimits {
   readonly maxPermissions: number;
   /** Channels of one allocation, at most 4096. */
   readonly maxChannels: number;
+  /**
+   * Highest channel number that may be bound: 0x4FFF by RFC 8656, 0x7FFF to serve clients of RFC 5766 too, which take
+   * any number up to that.
+   */
+  readonly maxChannelNumber: number;
   /** TCP connections of one allocation, joined or not. */
   readonly maxConnections: number;
   /** How long the data plane may take to open a relay before the client gets 508. */
@@ -70,6 +76,7 @@ export const defaultTurnServerLimits: TurnServerLimits = {
   nonceLifetimeMs: 3_600_000,
   maxPermissions: 256,
   maxChannels: 256,
+  maxChannelNumber: MAX_CHANNEL,
   maxConnections: 32,
   openTimeoutMs: 5_000,
   maxBytesPerSecond: 0,

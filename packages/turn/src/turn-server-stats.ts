@@ -1,8 +1,11 @@
+import type { TurnTransport } from './five-tuple.ts';
 import type { ServerState } from './server-state.ts';
 
 /** What a server holds now and has counted since it was made. */
 export interface TurnServerStats {
   readonly allocations: number;
+  /** The same by how their clients reach the server. */
+  readonly allocationsByTransport: Readonly<Record<TurnTransport, number>>;
   readonly relays: number;
   readonly reservations: number;
   readonly permissions: number;
@@ -51,12 +54,15 @@ export class TurnServerCounters {
   snapshot(state: ServerState, limitedSources: number): TurnServerStats {
     let permissions = 0;
     let channels = 0;
+    const allocationsByTransport = { udp: 0, tcp: 0, tls: 0, dtls: 0 };
     for (const allocation of state.allocations.values()) {
       permissions += allocation.permissions.size;
       channels += allocation.channels.size;
+      allocationsByTransport[allocation.tuple.transport]++;
     }
     return {
       allocations: state.allocations.size,
+      allocationsByTransport,
       relays: state.relays.size,
       reservations: state.reservations.size,
       permissions,

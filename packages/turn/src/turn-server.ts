@@ -163,7 +163,7 @@ export class TurnServer {
   /** A client's TCP, TLS or DTLS connection ended: its allocation ends with it. */
   handleTransportClosed(_now: NowMs, tuple: FiveTuple): void {
     const allocation = this.#state.allocationOf(tuple);
-    if (allocation) this.#state.removeAllocation(allocation);
+    if (allocation && allocation.tuple.socket === tuple.socket) this.#state.removeAllocation(allocation);
     const connection = this.#state.joined.get(fiveTupleKey(tuple));
     if (connection) this.#state.removeConnection(connection);
   }
@@ -215,6 +215,11 @@ export class TurnServer {
     this.#policy = policy;
     this.#listenerPolicies = new Map(listenerPolicies.map((l) => [addressKey(l.local), l.policy]));
     this.#state.enforce((local) => this.#policyOf(local));
+  }
+
+  /** Whether no port is held: no allocation, nor a port kept for one. */
+  get isIdle(): boolean {
+    return this.#state.allocations.size === 0 && this.#state.reservations.size === 0;
   }
 
   /** Numbers of now and totals since the start. */

@@ -43,8 +43,8 @@ describe('TurnStreamFramer', () => {
   });
 
   it.each([
-    ['a reserved channel', [0x50]],
-    ['TLS-like bytes', [0x80]],
+    ['what is behind the last channel', [0x80]],
+    ['media', [0xc0]],
     ['a wrong cookie, at its first byte', [0, 1, 0, 0, 0x22]],
     ['a STUN length that is no multiple of four', [0, 1, 0, 3]],
   ])('refuses %s and stays silent', (_name, bytes) => {

@@ -58,7 +58,7 @@ export class TurnStreamFramer {
     if (bytes.length === 0) return undefined;
     const isStun = (bytes[0]! & 0xc0) === 0;
     if (isStun) this.#checkCookie(bytes);
-    else if ((bytes[0]! & 0xf0) !== 0x40) throw this.#fail();
+    else if ((bytes[0]! & 0xc0) !== 0x40) throw this.#fail();
     if (bytes.length < 4) return undefined;
     const length = (bytes[2]! << 8) | bytes[3]!;
     if (isStun && length % 4 !== 0) throw this.#fail();

@@ -193,7 +193,7 @@ describe('9: channels', () => {
       0,
     ],
     [
-      'reserved',
+      'of an old number',
       damaged((b) => {
         b[0] = 0x50;
       }),
@@ -210,6 +210,17 @@ describe('9: channels', () => {
     const { bench, client } = bound();
     expect(bench.packet(client.tuple, bytes)).toHaveLength(count);
     expect(bench.packet(clientTuple(99), bytes)).toHaveLength(0);
+  });
+  it('have the numbers of older clients where the operator lets them', () => {
+    const code = (number: number, limits = {}) => {
+      const client = new ScriptedClient(new ServerBench({ limits }));
+      client.allocate();
+      return client.code(M.channelBind, all(peer(PEER, 7000), channel(number)));
+    };
+    const older = { maxChannelNumber: 0x7fff };
+    expect([code(0x5000), code(0x5000, older), code(0x7fff, older), code(0x8000, older)]).toEqual([
+      400, 0, 0, 400,
+    ]);
   });
   it('carry data both ways only while the permission stands', () => {
     const { bench, client } = bound('tcp');
