@@ -1,12 +1,20 @@
-import type { RunningSft } from '@conclave/app-sft';
 import { handleSignals, type LogOutput, type SignalSource } from '@conclave/service';
+
+/** What signals ask of a running server. */
+export interface SignalledServer {
+  /** Takes nothing new; resolves when what was there has ended. */
+  drain(): Promise<void>;
+  /** Reads files again. */
+  reload(): Promise<void>;
+  close(): Promise<void>;
+}
 
 /**
  * Resolves to the exit code when signals have ended a server: the first drains and closes it, a second does not wait,
  * SIGHUP reads files again.
  */
 export async function untilSignalled(
-  sft: RunningSft,
+  server: SignalledServer,
   output: LogOutput,
   source: SignalSource,
 ): Promise<number> {
@@ -16,12 +24,12 @@ export async function untilSignalled(
       source,
       log: output.log,
       drain: async () => {
-        await sft.drain();
-        await sft.close();
+        await server.drain();
+        await server.close();
       },
       reload: async () => {
         output.reopen();
-        await sft.reload();
+        await server.reload();
       },
       exit,
     });

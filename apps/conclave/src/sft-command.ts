@@ -1,7 +1,7 @@
 import type * as Sft from '@conclave/app-sft';
 import { createLogger, loadOptions, renderHelp, type SignalSource } from '@conclave/service';
 import type { Command, CommandContext } from './cli.ts';
-import { untilSignalled } from './sft-lifetime.ts';
+import { untilSignalled } from './server-lifetime.ts';
 
 /** The server that the command starts, with the settings it understands. */
 export type SftProgram = Pick<

@@ -14,8 +14,8 @@ import {
 import type { Command, CommandContext } from './cli.ts';
 import { tryPort, type WantedPort } from './port-check.ts';
 import { ensureSelfMadeCertificate, type SelfMadeCertificate } from './self-made-certificate.ts';
+import { untilSignalled } from './server-lifetime.ts';
 import type { SftCommandParts, SftProgram } from './sft-command.ts';
-import { untilSignalled } from './sft-lifetime.ts';
 import { defaultConfigFile, type UpOptionValues, upEnvironmentPrefix, upOptions } from './up-options.ts';
 import { planUp, type UpMachine, type UpPlan } from './up-plan.ts';
 

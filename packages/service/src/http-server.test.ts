@@ -429,9 +429,11 @@ function commonName(port: number): Promise<string | string[]> {
 describe('createMetricsServer', () => {
   it('serves metrics, health and a sign of life, and nothing else', async () => {
     let healthy = true;
+    let ready = true;
     const server = createMetricsServer({
       render: async () => ({ contentType: 'text/plain; version=0.0.4', body: 'a 1\n' }),
       isHealthy: () => healthy,
+      isReady: () => ready,
     });
     closers.push(() => server.close(0));
     const { port } = await server.listen('127.0.0.1', 0);
@@ -443,8 +445,14 @@ describe('createMetricsServer', () => {
     expect(await get('/metrics?x')).toEqual([200, 'text/plain; version=0.0.4', 'a 1\n']);
     expect(await get('/debug')).toEqual([200, 'text/plain', 'Debug\n']);
     expect(await get('/healthz')).toEqual([200, 'text/plain', 'ok\n']);
+    expect(await get('/readyz')).toEqual([200, 'text/plain', 'ok\n']);
+    ready = false;
+    expect(await get('/healthz')).toEqual([200, 'text/plain', 'ok\n']);
+    expect(await get('/readyz')).toEqual([503, 'text/plain', 'not able to serve\n']);
+    ready = true;
     healthy = false;
     expect(await get('/healthz')).toEqual([503, 'text/plain', 'not able to serve\n']);
+    expect(await get('/readyz')).toEqual([503, 'text/plain', 'not able to serve\n']);
     for (const path of ['/', '/metrics/', '/debug/pprof', '/%', '/METRICS']) {
       expect(await get(path)).toEqual([400, 'text/html', errorPage(400)]);
     }

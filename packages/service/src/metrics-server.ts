@@ -7,13 +7,15 @@ export interface MetricsServerOptions {
   readonly render: () => Promise<{ readonly contentType: string; readonly body: string }>;
   /** Whether the service can do its work; decides `/healthz`. */
   readonly isHealthy: () => boolean;
+  /** Whether new work should come here; decides `/readyz`. Default: whenever it is healthy. */
+  readonly isReady?: () => boolean;
   /** Hears what `render` rejected with. */
   readonly onFailed?: (error: unknown) => void;
 }
 
 /**
- * A server for the operator's side alone: `/metrics`, `/healthz` (200 `ok`, else 503) and `/debug`; anything
- * else is 400. Listen on an address that the public does not reach: it asks for no credentials.
+ * A server for the operator's side alone: `/metrics`, `/healthz` and `/readyz` (200 `ok`, else 503) and
+ * `/debug`; anything else is 400. Listen on an address that the public does not reach: it asks for no credentials.
  */
 export function createMetricsServer(options: MetricsServerOptions): HttpServer {
   return new HttpServer({
@@ -31,14 +33,20 @@ async function answer(request: HttpRequest, options: MetricsServerOptions): Prom
       return { status: 200, contentType, body };
     }
     case '/healthz':
-      return options.isHealthy()
-        ? { status: 200, contentType: 'text/plain', body: 'ok\n' }
-        : { status: 503, contentType: 'text/plain', body: 'not able to serve\n' };
+      return probe(options.isHealthy());
+    case '/readyz':
+      return probe(options.isHealthy() && (options.isReady?.() ?? true));
     case '/debug':
       return { status: 200, contentType: 'text/plain', body: 'Debug\n' };
     default:
       return badRequest;
   }
+}
+
+function probe(good: boolean): HttpReply {
+  return good
+    ? { status: 200, contentType: 'text/plain', body: 'ok\n' }
+    : { status: 503, contentType: 'text/plain', body: 'not able to serve\n' };
 }
 
 const badRequest: HttpReply = { status: 400, contentType: 'text/html', body: errorPage(400) };

@@ -39,7 +39,7 @@ export function handleSignals(handling: SignalHandling): () => void {
       return;
     }
     draining = true;
-    log.info({ signal }, 'draining: no new callers, exit when the last conference has ended');
+    log.info({ signal }, 'draining: nothing new is taken, exit when what is there has ended');
     drain().then(
       () => {
         log.info('drained');
