@@ -1,7 +1,14 @@
 import type { Branded } from '@conclave/bytes';
+import type { LinkMessage, LinkStream } from '@conclave/econn';
 
 /** One transport of one participant. An update gives the participant a second one until that is up. */
 export type LegId = Branded<number, 'LegId'>;
+
+/** A connection to another server that holds a part of the same conference. Chosen by the owner of the conference. */
+export type LinkId = Branded<number, 'LinkId'>;
+
+/** A stream that this server sends over a link. Never used before on that link for this conference. */
+export type ExportId = Branded<number, 'ExportId'>;
 
 /** One incoming video stream of a leg: a simulcast layer, or the only stream of a sender without simulcast. */
 export type VideoLayer = 'low' | 'high' | 'single';
@@ -49,6 +56,38 @@ export type ConferenceEffect =
     }
   /** Ask the sender for a key frame of the layer. Already throttled. */
   | { readonly type: 'request-key-frame'; readonly leg: LegId; readonly layer: VideoLayer }
+  /** Tell the other server. */
+  | { readonly type: 'send-link'; readonly link: LinkId; readonly message: LinkMessage }
+  /**
+   * A participant at another server: its streams arrive over the link under these SSRCs. From now on `leg` stands for it
+   * in every effect and input, until it is closed as other legs are.
+   */
+  | {
+      readonly type: 'import-leg';
+      readonly leg: LegId;
+      readonly link: LinkId;
+      readonly streams: readonly LinkStream[];
+      readonly audioCsrc: number;
+      readonly videoCsrc: number;
+    }
+  /** Make room for a stream on the link, silent as yet. Comes once, before anything else names the export. */
+  | {
+      readonly type: 'add-export';
+      readonly link: LinkId;
+      readonly export: ExportId;
+      readonly stream: LinkStream;
+    }
+  /** What is sent over the link in the place of the export from now on; undefined: nothing. */
+  | {
+      readonly type: 'set-export';
+      readonly link: LinkId;
+      readonly export: ExportId;
+      readonly source: { readonly leg: LegId; readonly layer: VideoLayer | 'audio' } | undefined;
+    }
+  /** The export is over. */
+  | { readonly type: 'remove-export'; readonly link: LinkId; readonly export: ExportId }
+  /** Nothing more goes over the link about this conference. Comes at most once for every link. */
+  | { readonly type: 'close-link'; readonly link: LinkId }
   /**
    * Close the leg's transport, after what was sent to it before had time to leave. Comes exactly once for every leg
    * that was added, also when the transport is gone already; no later effect names the leg.
@@ -78,4 +117,6 @@ export type CloseReason =
   /** The conference had ended, or was ending, before the leg was added. */
   | 'ended'
   /** The transport was lost. */
-  | 'transport-lost';
+  | 'transport-lost'
+  /** It stood for a participant at another server, who left or cannot be reached. */
+  | 'remote';

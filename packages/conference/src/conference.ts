@@ -4,13 +4,17 @@ import {
   type ConversationHash,
   encodeMessage,
   hangupMessage,
+  type LinkMessage,
+  type Props,
   parseMessage,
   pingResponseMessage,
   serverPropsMessage,
 } from '@conclave/econn';
 import type { AudioSample } from './audio-slots.ts';
 import { Authorisation, authorisedTargets } from './authorisation.ts';
-import type { CloseReason, ConferenceEffect, LegId, VideoLayer } from './conference-effect.ts';
+import type { CloseReason, ConferenceEffect, LegId, LinkId, VideoLayer } from './conference-effect.ts';
+import type { LinkOptions } from './conference-link.ts';
+import { ConferenceLinks } from './conference-links.ts';
 import {
   type ConferenceLimits,
   type ConferenceOptions,
@@ -52,9 +56,12 @@ export class Conference {
   readonly #roster: RosterBroadcast;
   readonly #propsFanOut: PropsFanOut;
   readonly #media: MediaRules;
+  readonly #links: ConferenceLinks;
   /** When listed callers without a live leg are taken off the list, although a new leg may still come up. */
   readonly #grace = new DeadlineMap<Caller>();
   #retired: { readonly leg: Leg; readonly reason: CloseReason }[] = [];
+  /** Somebody was here, so that the end can come. */
+  #inhabited = false;
   #closing = false;
   #ended = false;
   #listings = 0;
@@ -71,6 +78,8 @@ export class Conference {
     this.#roster = new RosterBroadcast(this.#membership, this.#effects, {
       ...options,
       timings: this.#timings,
+      linkCount: () => this.#links.size,
+      otherUrls: () => this.#links.urls,
     });
     this.#propsFanOut = new PropsFanOut(this.#authorisation, this.#effects, this.#timings.propsIntervalMs);
     this.#media = new MediaRules({
@@ -79,6 +88,24 @@ export class Conference {
       effects: this.#effects,
       timings: this.#timings,
       limits: this.#limits,
+    });
+    this.#links = new ConferenceLinks({
+      conversation: options.conversation,
+      url: options.url,
+      membership: this.#membership,
+      authorisation: this.#authorisation,
+      media: this.#media,
+      effects: this.#effects,
+      timings: this.#timings,
+      limits: this.#limits,
+      takeOver: (now, leg) => {
+        this.#takeOver(now, leg);
+        this.#list(leg);
+      },
+      retire: (now, caller) => this.#retireCaller(now, caller, 'remote'),
+      authorise: (caller, targets) => this.#authorise(caller, targets),
+      say: (now, caller, props) => this.#say(now, caller, props),
+      relist: () => this.#roster.markChanged(),
     });
   }
 
@@ -97,9 +124,9 @@ export class Conference {
     return this.#membership.listed.length;
   }
 
-  /** Number of callers, those included whose channel is not open yet. */
+  /** Number of callers of this server, those included whose channel is not open yet. */
   get callers(): number {
-    return this.#membership.callerCount;
+    return this.#membership.localCount;
   }
 
   /** Totals for metrics. */
@@ -141,12 +168,12 @@ export class Conference {
 
   /** Whether exactly this client has a call here, in whatever state. */
   hasCaller(userId: string, clientId: string): boolean {
-    return this.#membership.caller(userId, clientId) !== undefined;
+    return this.#local(userId, clientId) !== undefined;
   }
 
   /** The caller's newest leg: the one that an answer is for. */
   legOf(userId: string, clientId: string): LegId | undefined {
-    const caller = this.#membership.caller(userId, clientId);
+    const caller = this.#local(userId, clientId);
     return (caller?.pending ?? caller?.current)?.id;
   }
 
@@ -161,6 +188,7 @@ export class Conference {
       this.#effects.push({ type: 'close-leg', leg: request.leg, reason: 'ended' });
       return;
     }
+    this.#inhabited = true;
     const caller = this.#admit(now, request);
     const leg = new Leg(now, caller, request, this.#limits);
     const waiting = caller.pending;
@@ -255,7 +283,7 @@ export class Conference {
 
   /** The reading of all video layers, each 250 ms. */
   layerActivity(now: NowMs, samples: readonly LayerSample[]): void {
-    this.#media.handleActivity(now, samples);
+    if (this.#media.handleActivity(now, samples)) this.#links.layersChanged(now);
   }
 
   /** A receiver of the layer cannot decode it, or the forwarding plane wants a key frame for another reason. */
@@ -277,6 +305,7 @@ export class Conference {
   /** Hangs up everybody and takes nobody any more; ends when the clients have confirmed or their time is over. */
   drain(now: NowMs): void {
     this.#closing = true;
+    this.#links.leave(now);
     for (const leg of [...this.#membership.legs]) {
       if (leg.state === 'open') this.#hangUp(now, leg);
       else if (leg.state !== 'hanging-up') this.#retireLeg(now, leg, 'closed');
@@ -287,10 +316,38 @@ export class Conference {
   /** Tells everybody that the call is over, and ends at once. */
   close(now: NowMs): void {
     this.#closing = true;
+    this.#links.leave(now);
     for (const leg of [...this.#membership.legs]) {
       if (leg.state === 'open') this.#sendHangup(leg, false);
       this.#retireLeg(now, leg, 'closed');
     }
+    this.#settle(now);
+  }
+
+  /**
+   * A connection to another server that holds a part of the conference is up. When it breaks, who is behind it stays
+   * listed for `reconnectGraceMs`, and goes on where it was if a new link names it within that time.
+   */
+  linkOpened(now: NowMs, options: LinkOptions): void {
+    if (this.#closing || this.#ended) {
+      this.#effects.push({ type: 'close-link', link: options.link });
+      return;
+    }
+    this.#links.open(options);
+    this.#settle(now);
+  }
+
+  /** The other server said something about this conference. */
+  linkMessage(now: NowMs, link: LinkId, message: LinkMessage): void {
+    if (this.#ended) return;
+    this.#links.handleMessage(now, link, message);
+    this.#settle(now);
+  }
+
+  /** The connection is gone, without a word. */
+  linkClosed(now: NowMs, link: LinkId): void {
+    if (this.#ended) return;
+    this.#links.close(now, link);
     this.#settle(now);
   }
 
@@ -309,7 +366,10 @@ export class Conference {
       if (verdict.action === 'hang-up') this.#hangUp(now, verdict.leg);
       else this.#retireLeg(now, verdict.leg, this.#closing ? 'closed' : verdict.reason);
     }
-    for (const caller of this.#grace.takeDue(now)) this.#unlist(caller);
+    for (const caller of this.#grace.takeDue(now)) {
+      if (caller.home === undefined) this.#unlist(caller);
+      else this.#removeCaller(caller);
+    }
     this.#propsFanOut.handleTimeout(now);
     this.#media.handleTimeout(now);
     this.#settle(now);
@@ -322,10 +382,23 @@ export class Conference {
 
   #admit(now: NowMs, request: LegRequest): Caller {
     const known = this.#membership.caller(request.userId, request.clientId);
+    if (known?.home !== undefined) {
+      // Who was at another server is here now.
+      known.home = undefined;
+      this.#retireCaller(now, known, 'replaced');
+      if (this.#membership.caller(request.userId, request.clientId) === known) this.#removeCaller(known);
+      return this.#membership.addCaller(request.userId, request.clientId, known.videoSsrc);
+    }
     if (known !== undefined && request.update) return known;
     if (known !== undefined) this.#retireCaller(now, known, 'replaced');
     if (request.update) this.#roster.started = true;
     return this.#membership.addCaller(request.userId, request.clientId, known?.videoSsrc);
+  }
+
+  /** The caller of these ids, unless it is at another server. */
+  #local(userId: string, clientId: string): Caller | undefined {
+    const caller = this.#membership.caller(userId, clientId);
+    return caller?.home === undefined ? caller : undefined;
   }
 
   #assignSsrc(now: NowMs, leg: Leg, ssrc: number): void {
@@ -352,7 +425,7 @@ export class Conference {
 
   /** Puts the leg's caller at the end of the list, or takes it off while its SSRC is unknown. */
   #list(leg: Leg): void {
-    if (leg.state !== 'open') return;
+    if (leg.state !== 'open' && leg.state !== 'remote') return;
     if (leg.audioSsrc === undefined) {
       this.#unlist(leg.caller);
       return;
@@ -385,7 +458,9 @@ export class Conference {
       this.#media.lost(leg);
       if (caller.listed) this.#grace.set(caller, now + this.#timings.reconnectGraceMs);
     }
-    if (caller.current === undefined && caller.pending === undefined) this.#removeCaller(caller);
+    if (caller.current !== undefined || caller.pending !== undefined) return;
+    // Whose server cannot be reached may be back in a moment, and is waited for as after any loss of a transport.
+    if (caller.home === undefined || this.#grace.get(caller) === undefined) this.#removeCaller(caller);
   }
 
   /** Ends all legs of the caller: it is the caller that goes, not a transport of it. */
@@ -401,6 +476,7 @@ export class Conference {
     this.#propsFanOut.forget(caller);
     this.#membership.removeCaller(caller);
     this.#media.forgetCaller(caller);
+    this.#links.forgetCaller(caller);
   }
 
   #parse(text: string): ConferenceMessage | undefined {
@@ -424,9 +500,8 @@ export class Conference {
         this.#send(leg, encodeMessage(pingResponseMessage(this.#conversation, leg.caller)));
         return undefined;
       case 'PROPSYNC':
-        leg.caller.props.merge(message.props);
         if (!message.response) this.#sendServerProps(leg, true);
-        this.#propsFanOut.changed(now, leg.caller);
+        this.#say(now, leg.caller, message.props);
         return undefined;
       case 'CONFPART': {
         if (!message.response) return 'wrong-type';
@@ -453,9 +528,16 @@ export class Conference {
     return undefined;
   }
 
+  #say(now: NowMs, caller: Caller, props: Props): void {
+    caller.props.merge(props);
+    this.#propsFanOut.changed(now, caller);
+    this.#links.propsChanged(caller);
+  }
+
   #authorise(caller: Caller, targets: ReadonlySet<Caller>): void {
     const change = this.#authorisation.replace(caller, targets);
     this.#propsFanOut.introduce(caller, change.added);
+    this.#links.authorisationChanged(caller);
     if (change.peersLost.length > 0) this.#media.cut([caller, ...change.peersLost]);
     if (change.peersWon.length > 0) this.#media.grant([caller, ...change.peersWon]);
   }
@@ -491,14 +573,16 @@ export class Conference {
    * and legs are closed when nothing refers to them any more.
    */
   #settle(now: NowMs): void {
+    if (this.#inhabited && !this.#membership.hasLocals && !this.#links.anchorsOthers) this.#links.leave(now);
     this.#media.settle(now);
-    this.#roster.flush(now);
+    if (this.#roster.flush(now)) this.#links.announce(now);
+    this.#links.settle();
     for (const { leg, reason } of this.#retired) {
       this.#media.forgetLeg(leg);
       if (leg.joinedAudio) this.#effects.push({ type: 'leave-audio', leg: leg.id });
       this.#effects.push({ type: 'close-leg', leg: leg.id, reason });
     }
-    if (this.#retired.length > 0 && this.#membership.legCount === 0) {
+    if (this.#inhabited && !this.#ended && this.#membership.legCount === 0 && this.#links.size === 0) {
       this.#ended = true;
       this.#effects.push({ type: 'ended' });
     }

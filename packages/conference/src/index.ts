@@ -22,7 +22,16 @@
  */
 export type { AudioSample } from './audio-slots.ts';
 export { Conference } from './conference.ts';
-export type { CloseReason, ConferenceEffect, LegId, VideoLayer, VideoSource } from './conference-effect.ts';
+export type {
+  CloseReason,
+  ConferenceEffect,
+  ExportId,
+  LegId,
+  LinkId,
+  VideoLayer,
+  VideoSource,
+} from './conference-effect.ts';
+export type { LinkOptions, LinkRole } from './conference-link.ts';
 export {
   type ConferenceLimits,
   type ConferenceOptions,

@@ -50,6 +50,7 @@ export class Liveness {
         return this.#timings.pingMs;
       case 'hanging-up':
         return this.#timings.hangupMs;
+      case 'remote':
       case 'closed':
         return undefined;
     }

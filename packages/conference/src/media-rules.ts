@@ -7,6 +7,7 @@ import type { ConferenceLimits, ConferenceTimings } from './conference-options.t
 import type { EffectQueue } from './effect-queue.ts';
 import type { Caller, Leg, Membership } from './membership.ts';
 import { type LayerSample, type SlotSwitch, VideoSelection } from './video-selection.ts';
+import type { VideoStream } from './video-stream.ts';
 
 /** What the rules follow from. */
 export interface MediaRulesOptions {
@@ -59,6 +60,16 @@ export class MediaRules {
   slotOf(leg: LegId | undefined): number | undefined {
     const slot = leg === undefined ? -1 : this.#told.indexOf(leg);
     return slot < 0 ? undefined : slot;
+  }
+
+  /** Legs that are heard in the shared slots. */
+  get speakingLegs(): LegId[] {
+    return this.#told.filter((leg) => leg !== undefined);
+  }
+
+  /** Video streams that somebody here gets or waits for. */
+  watchedStreams(): Set<VideoStream> {
+    return this.#video.watchedStreams();
   }
 
   /** Key-frame requests made so far. */
@@ -127,12 +138,13 @@ export class MediaRules {
     this.#slotsChanged = true;
   }
 
-  /** A reading of all video layers. */
-  handleActivity(now: NowMs, samples: readonly LayerSample[]): void {
-    if (!this.#video.handleActivity(now, samples)) return;
+  /** A reading of all video layers. Says whether some fell silent or began to bring packets. */
+  handleActivity(now: NowMs, samples: readonly LayerSample[]): boolean {
+    if (!this.#video.handleActivity(now, samples)) return false;
     for (const { current, wanted } of this.#options.membership.listed) {
       if (current !== undefined && wanted.length > 0) this.#video.update(now, current);
     }
+    return true;
   }
 
   /** A receiver of the layer cannot decode it. */

@@ -1,6 +1,6 @@
 import { type NowMs, type RandomBytes, randomUint32 } from '@conclave/bytes';
 import type { StreamRequest, UserHash } from '@conclave/econn';
-import type { LegId } from './conference-effect.ts';
+import type { LegId, LinkId } from './conference-effect.ts';
 import type { ConferenceLimits } from './conference-options.ts';
 import { MessageBudget } from './message-budget.ts';
 import { ParticipantProps } from './properties.ts';
@@ -34,7 +34,7 @@ export class Leg {
   /** What its client may still say. */
   readonly budget: MessageBudget;
   /** Only an open leg is told anything; one that is being hung up waits for the confirmation. */
-  state: 'offered' | 'answered' | 'open' | 'hanging-up' | 'closed' = 'offered';
+  state: 'offered' | 'answered' | 'open' | 'hanging-up' | 'remote' | 'closed' = 'offered';
   /** Set with the state `answered`. */
   answer: LegAnswer | undefined;
   /** Undefined until known. */
@@ -77,6 +77,8 @@ export class Caller {
   audioSsrc = 0;
   /** Grows with every listing; meaningful while listed. */
   joinIndex = 0;
+  /** The link over which it comes, for a participant at another server. */
+  home: LinkId | undefined;
   /** The others see it. */
   listed = false;
   /** Whose video the client asked for last, by slot. Stays over updates: clients do not repeat it. */
@@ -123,6 +125,13 @@ export class Membership {
   /** Number of callers, listed or not. */
   get callerCount(): number {
     return this.#callers.size;
+  }
+
+  /** Number of callers that are here, rather than at another server. */
+  get localCount(): number {
+    let count = 0;
+    for (const caller of this.#callers.values()) if (caller.home === undefined) count++;
+    return count;
   }
 
   /** All legs, in the order of adding. */
@@ -181,6 +190,23 @@ export class Membership {
     caller.audioSsrc = audioSsrc;
     caller.joinIndex = this.#nextJoinIndex++;
     this.#order.push(caller);
+  }
+
+  /** Gives the list the order of these indices, which come from the server that orders it; others follow in theirs. */
+  arrange(indexOf: ReadonlyMap<Caller, number>): void {
+    const known = this.#order.filter((caller) => indexOf.has(caller));
+    for (const caller of known) caller.joinIndex = indexOf.get(caller)!;
+    known.sort((a, b) => a.joinIndex - b.joinIndex);
+    const rest = this.#order.filter((caller) => !indexOf.has(caller));
+    this.#nextJoinIndex = Math.max(this.#nextJoinIndex, ...known.map((caller) => caller.joinIndex + 1));
+    for (const caller of rest) caller.joinIndex = this.#nextJoinIndex++;
+    this.#order = [...known, ...rest];
+  }
+
+  /** Whether anybody is here, rather than at another server. */
+  get hasLocals(): boolean {
+    for (const leg of this.#legs.values()) if (leg.state !== 'remote') return true;
+    return false;
   }
 
   /** Takes the caller off the list. */

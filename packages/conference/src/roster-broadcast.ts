@@ -14,6 +14,10 @@ export interface RosterBroadcastOptions {
   readonly random: RandomBytes;
   readonly nextSeqno: () => number;
   readonly timings: ConferenceTimings;
+  /** Number of other servers that hold a part of the conference. */
+  readonly linkCount: () => number;
+  /** Their URLs, as far as known. */
+  readonly otherUrls: () => readonly string[];
 }
 
 /**
@@ -48,20 +52,22 @@ export class RosterBroadcast {
     return this.#changed ? this.#notBeforeMs : undefined;
   }
 
-  /** Sends the list if it changed and the interval since the last one is over. */
-  flush(now: NowMs): void {
-    if (this.#membership.listed.length === 0) this.#changed = false;
-    if (!this.#changed || (this.#notBeforeMs !== undefined && now < this.#notBeforeMs)) return;
+  /** Sends the list if it changed and the interval since the last one is over; says whether it was due. */
+  flush(now: NowMs): boolean {
+    if (this.#membership.listed.length === 0 && this.#options.linkCount() === 0) this.#changed = false;
+    if (!this.#changed || (this.#notBeforeMs !== undefined && now < this.#notBeforeMs)) return false;
     this.#changed = false;
     const receivers: Leg[] = [];
     for (const caller of this.#membership.listed) {
       if (caller.reachable !== undefined) receivers.push(caller.reachable);
     }
-    if (receivers.length === 0) return;
+    if (receivers.length === 0 && this.#options.linkCount() === 0) return true;
     const { rosterIntervalMs, rosterIntervalPerParticipantMs } = this.#options.timings;
     const count = this.#membership.listed.length;
-    this.#notBeforeMs = now + Math.max(rosterIntervalMs, count * rosterIntervalPerParticipantMs);
-    this.#send(now, receivers);
+    if (count > 0)
+      this.#notBeforeMs = now + Math.max(rosterIntervalMs, count * rosterIntervalPerParticipantMs);
+    if (receivers.length > 0) this.#send(now, receivers);
+    return true;
   }
 
   #send(now: NowMs, receivers: readonly Leg[]): void {
@@ -96,7 +102,7 @@ export class RosterBroadcast {
         timestamp: caller.joinIndex,
         muted: caller.props.muted,
       })),
-      sfts: [url],
+      sfts: [url, ...this.#options.otherUrls()],
     };
   }
 }

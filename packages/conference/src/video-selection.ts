@@ -89,6 +89,18 @@ export class VideoSelection {
     }
   }
 
+  /** Streams that flow to receivers or are waited for. */
+  watchedStreams(): Set<VideoStream> {
+    const watched = new Set<VideoStream>();
+    for (const slots of this.#slots.values()) {
+      for (const { wish, live } of slots) {
+        if (wish !== undefined) watched.add(wish);
+        if (live !== undefined) watched.add(live);
+      }
+    }
+    return watched;
+  }
+
   /** The leg is gone, as a receiver and as a sender. Its receivers must have been updated before. */
   forget(leg: Leg): void {
     for (const slot of this.#slots.get(leg) ?? []) this.#stopWaiting(slot);

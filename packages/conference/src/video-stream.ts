@@ -13,6 +13,8 @@ export class VideoStream {
   readonly #timings: ConferenceTimings;
   /** The status that receivers' choices were last made with. */
   seenStatus: StreamStatus = 'silent';
+  /** What another server told of it, for a stream that comes from there only while somebody watches it. */
+  remoteStatus: StreamStatus | undefined;
   #lastActiveAtMs: NowMs | undefined;
   #activeSinceMs: NowMs = 0;
 
@@ -30,6 +32,7 @@ export class VideoStream {
 
   /** How the stream flows at that time. */
   status(now: NowMs): StreamStatus {
+    if (this.remoteStatus !== undefined) return this.remoteStatus;
     const last = this.#lastActiveAtMs;
     if (last === undefined || now - last >= this.#timings.layerSilentMs) return 'silent';
     return last - this.#activeSinceMs >= this.#timings.layerSteadyMs ? 'steady' : 'fresh';

@@ -2,6 +2,7 @@ import {
   type ConferenceMessage,
   type ConversationHash,
   encodeMessage,
+  type LinkStream,
   type Participant,
   type ParticipantsMessage,
   type Props,
@@ -18,6 +19,7 @@ import {
   type LayerSample,
   type LegAnswer,
   type LegId,
+  type LinkId,
   type VideoLayer,
 } from '../src/index.ts';
 
@@ -98,6 +100,13 @@ export interface RigVideo {
   readonly at: 'now' | 'key-frame';
 }
 
+/** A stream that is sent over a link. */
+export interface RigExport {
+  readonly link: LinkId;
+  readonly stream: LinkStream;
+  source: { readonly leg: LegId; readonly layer: VideoLayer | 'audio' } | undefined;
+}
+
 /**
  * A conference on a virtual clock, with clients on one side and a model of the forwarding plane on the other. Every
  * effect is checked against the rules that hold always.
@@ -117,9 +126,17 @@ export class ConferenceRig {
   readonly activity = new Map<RigClient, VideoLayer[]>();
   /** Whether readings of levels and layers are delivered while time advances. */
   readings = false;
+  /** Participants at other servers, by the legs that stand for them here. */
+  readonly imports = new Map<LegId, Extract<ConferenceEffect, { type: 'import-leg' }>>();
+  /** What is sent over links, by link and export. */
+  readonly exports = new Map<string, RigExport>();
+  /** Levels of streams that come over links. */
+  importedLevels: () => AudioSample[] = () => [];
+  /** Hears of what goes over links. */
+  onLink: (effect: Extract<ConferenceEffect, { type: 'send-link' | 'close-link' }>) => void = () => {};
   ended = 0;
   now = 0;
-  #nextLeg = 1;
+  nextLeg = 1;
   #seqno = 0;
   #nextPing = new Map<RigClient, number>();
   #nextAudio = 0;
@@ -163,7 +180,7 @@ export class ConferenceRig {
   }
 
   offer(client: RigClient, options: JoinOptions = {}): LegId {
-    const leg = this.#nextLeg++ as LegId;
+    const leg = this.nextLeg++ as LegId;
     this.added.add(leg);
     this.conference.addLeg(this.now, {
       leg,
@@ -311,6 +328,7 @@ export class ConferenceRig {
   drain(): void {
     for (let e = this.conference.pollEffect(); e !== undefined; e = this.conference.pollEffect()) {
       this.effects.push({ atMs: this.now, effect: e });
+      if (e.type === 'import-leg') this.added.add(e.leg);
       this.#check(e);
       this.#perform(e);
     }
@@ -342,15 +360,17 @@ export class ConferenceRig {
   }
 
   #audioSamples(): AudioSample[] {
-    return [...this.levels]
-      .filter(([client]) => !this.closed.has(client.leg))
-      .map(([{ leg }, level]) => ({
-        leg,
-        packets: 3,
-        meanLevel: level,
-        peakLevel: level,
-        voicePackets: level < 100 ? 3 : 0,
-      }));
+    return [...this.importedLevels()].concat(
+      [...this.levels]
+        .filter(([client]) => !this.closed.has(client.leg))
+        .map(([{ leg }, level]) => ({
+          leg,
+          packets: 3,
+          meanLevel: level,
+          peakLevel: level,
+          voicePackets: level < 100 ? 3 : 0,
+        })),
+    );
   }
 
   #layerSamples(): LayerSample[] {
@@ -419,6 +439,29 @@ export class ConferenceRig {
         return;
       case 'request-key-frame':
         return;
+      case 'import-leg':
+        this.csrcs.set(effect.leg, { audio: effect.audioCsrc, video: effect.videoCsrc });
+        this.imports.set(effect.leg, effect);
+        return;
+      case 'add-export':
+        this.exports.set(`${effect.link}/${effect.export}`, { ...effect, source: undefined });
+        return;
+      case 'set-export': {
+        const one = this.exports.get(`${effect.link}/${effect.export}`);
+        expect(one, 'set-export of an unknown export').toBeDefined();
+        one!.source = effect.source;
+        return;
+      }
+      case 'remove-export':
+        expect(this.exports.delete(`${effect.link}/${effect.export}`)).toBe(true);
+        return;
+      case 'close-link':
+        for (const [key, one] of this.exports) if (one.link === effect.link) this.exports.delete(key);
+        this.onLink(effect);
+        return;
+      case 'send-link':
+        this.onLink(effect);
+        return;
     }
   }
 
@@ -452,6 +495,12 @@ function legsOf(effect: ConferenceEffect): LegId[] {
       return [effect.receiver, ...effect.senders];
     case 'set-video-source':
       return effect.source === undefined ? [effect.receiver] : [effect.receiver, effect.source.leg];
+    case 'set-export':
+      return effect.source === undefined ? [] : [effect.source.leg];
+    case 'add-export':
+    case 'remove-export':
+    case 'send-link':
+    case 'close-link':
     case 'ended':
       return [];
     default:

@@ -12,6 +12,7 @@ export * from './access-token.ts';
 export * from './bounded-json.ts';
 export * from './encode-message.ts';
 export * from './hashed-id.ts';
+export * from './link-message.ts';
 export * from './message.ts';
 export * from './parse-message.ts';
 export * from './props.ts';
