@@ -369,7 +369,7 @@ export class ConfkeyProvider implements KeyProvider {
 
   #learn(index: number, sessionKey: Uint8Array): void {
     this.#keys.set(index, sessionKey);
-    this.#changes.push({ type: 'key', index, sessionKey: sessionKey.slice() });
+    this.#changes.push({ type: 'key', index, sessionKey: Uint8Array.from(sessionKey) });
     while (this.#keys.size > MAX_STORED_KEYS) {
       const lowest = Math.min(...[...this.#keys.keys()].filter((known) => known !== this.#current));
       this.#keys.delete(lowest);

@@ -58,7 +58,7 @@ export class ExternalProvider implements KeyProvider {
     if (key.length < 16 || key.length > 64) throw new RangeError('the key of an epoch has 16 to 64 bytes');
     if (this.#newest !== undefined && epoch <= this.#newest) return;
     this.#newest = epoch;
-    this.#changes.push({ type: 'key', index: epoch, sessionKey: key.slice() });
+    this.#changes.push({ type: 'key', index: epoch, sessionKey: Uint8Array.from(key) });
     this.#waiting.push({ epoch, switchAt: now + EPOCH_SWITCH_TIMEOUT_MS });
     if (this.#waiting.length > MAX_WAITING_EPOCHS) this.#waiting.shift();
     this.#advance(now);

@@ -300,6 +300,15 @@ describe('key store', () => {
     expect([store.size, store.sendKey?.index]).toEqual([2, 20]);
   });
 
+  test('keeps a copy of a key, also of one in a Node buffer, and leaves the memory of its owner alone', async () => {
+    const owned = Buffer.from(sessionKey);
+    const store = await storeWith([[0, owned]], 0);
+    await store.add(1, sessionKey);
+    store.sendWith(1);
+    store.forgetBelow(1);
+    expect(new Uint8Array(owned)).toEqual(sessionKey);
+  });
+
   test('a forgotten key does not come back by hashing', async () => {
     const store = await storeWith([[0, sessionKey]], 0);
     const key = (await store.receiveKey(3))!;

@@ -77,7 +77,7 @@ export class KeyStore {
   async add(index: number, sessionKey: Uint8Array): Promise<void> {
     const known = this.#keys.get(index);
     if (known !== undefined && equalBytesConstantTime(known.sessionKey, sessionKey)) return;
-    const stored = await this.#store(index, sessionKey.slice());
+    const stored = await this.#store(index, Uint8Array.from(sessionKey));
     this.#keys.set(index, stored);
     this.#floor = Math.min(this.#floor, index);
     this.#candidates.clear();

@@ -16,7 +16,7 @@ export class LinkSecretProvider implements KeyProvider {
 
   constructor(keys: Pick<MeetingKeys, 'sessionKey'>) {
     this.#changes = [
-      { type: 'key', index: LINK_KEY_INDEX, sessionKey: keys.sessionKey.slice() },
+      { type: 'key', index: LINK_KEY_INDEX, sessionKey: Uint8Array.from(keys.sessionKey) },
       { type: 'send-with', index: LINK_KEY_INDEX },
     ];
   }
