@@ -8,6 +8,7 @@ const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
   "style-src 'self'",
+  'img-src data:',
   "worker-src 'self'",
   "media-src 'self' blob: mediastream:",
   "connect-src 'self' http://127.0.0.1:*",

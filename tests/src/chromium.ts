@@ -13,6 +13,8 @@ export interface CallBrowser {
   readonly browser: Browser;
   /** Opens a page on which `window.Call` is ready. */
   openPage(): Promise<Page>;
+  /** Opens an empty page in a context of its own. `complain` hears of errors on it, and of what its policy refused. */
+  openBlankPage(complain?: (text: string) => void): Promise<Page>;
   close(): Promise<void>;
 }
 
@@ -23,10 +25,17 @@ export async function startCallBrowser(options: { readonly executable?: string }
     headless: false,
     args: [...FLAGS, '--use-fake-device-for-media-stream=fps=20'],
   });
+  const newContext = () => browser.newContext({ permissions: ['microphone', 'camera'] });
   return {
     browser,
+    openBlankPage: async (complain) => {
+      const page = await (await newContext()).newPage();
+      page.on('pageerror', (error) => complain?.(String(error)));
+      page.on('console', (message) => message.type() === 'error' && complain?.(message.text()));
+      return page;
+    },
     openPage: async () => {
-      const context = await browser.newContext({ permissions: ['microphone', 'camera'] });
+      const context = await newContext();
       await servePages(context);
       const page = await context.newPage();
       await page.goto(`${ORIGIN}/`);

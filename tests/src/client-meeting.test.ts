@@ -4,7 +4,8 @@ import { createMeetingSecret, formatMeetingFragment } from '@conclave/e2ee';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type BundledPage, serveBundledPage } from './bundled-page.ts';
 import { eventually } from './call-page.ts';
-import { type CallBrowser, startCallBrowser } from './chromium.ts';
+import { startCallBrowser } from './chromium.ts';
+import { startFirefox } from './firefox.ts';
 import { MeetingPage } from './meeting-page-driver.ts';
 import { type SftProcess, startSftProcess } from './sft-process.ts';
 
@@ -19,26 +20,31 @@ const PEOPLE = [
 ] as const;
 const TONES = PEOPLE.map(({ frequency }) => frequency);
 
+type Kind = 'chromium' | 'firefox';
+/** The browsers of {@link PEOPLE}: all of one kind, and each kind as the sender and the receiver of each other. */
+const MIXES: readonly (readonly [string, readonly [Kind, Kind, Kind]])[] = [
+  ['Chromium', ['chromium', 'chromium', 'chromium']],
+  ['Firefox and Chromium', ['firefox', 'chromium', 'firefox']],
+];
+
 let sft: SftProcess;
-let browser: CallBrowser;
+let browsers: Record<Kind, Awaited<ReturnType<typeof startCallBrowser | typeof startFirefox>>>;
 let served: BundledPage;
 const open: MeetingPage[] = [];
 
 beforeAll(async () => {
-  [sft, browser, served] = await Promise.all([
-    startSftProcess(),
-    startCallBrowser(),
-    serveBundledPage('meeting'),
-  ]);
+  const [chromium, firefox] = await Promise.all([startCallBrowser(), startFirefox()]);
+  browsers = { chromium, firefox };
+  [sft, served] = await Promise.all([startSftProcess(), serveBundledPage('meeting')]);
 });
 afterEach(async () => {
   for (const page of open.splice(0)) {
     expect(page.complaints).toEqual([]);
-    await page.page.context().close();
+    await page.page.close();
   }
 });
 afterAll(async () => {
-  await browser?.close();
+  await Promise.all([browsers?.chromium.close(), browsers?.firefox.close()]);
   await sft?.stop();
   await served?.close();
 });
@@ -48,16 +54,16 @@ function newLink(): string {
   return formatMeetingFragment({ secret, server: sft.url, passphrase: false });
 }
 
-async function openPage(): Promise<MeetingPage> {
-  const page = await MeetingPage.open(browser, served);
+async function openPage(kind: Kind): Promise<MeetingPage> {
+  const page = await MeetingPage.open(browsers[kind], served);
   open.push(page);
   return page;
 }
 
 /** Lets the first of {@link PEOPLE} join one meeting. */
-async function meet(count: number): Promise<{ pages: MeetingPage[]; link: string }> {
+async function meet(kinds: readonly Kind[]): Promise<{ pages: MeetingPage[]; link: string }> {
   const link = newLink();
-  const pages = await Promise.all(PEOPLE.slice(0, count).map(openPage));
+  const pages = await Promise.all(kinds.map(openPage));
   for (const [i, page] of pages.entries()) {
     expect(await page.join({ link, ...PEOPLE[i]! })).toBe('joined');
   }
@@ -99,9 +105,9 @@ async function sees(page: MeetingPage, name: string, colour: string): Promise<vo
   );
 }
 
-describe('a meeting by the client library', () => {
+describe.each(MIXES)('a meeting by the client library in %s', (_, kinds) => {
   test('three who join by a link hear and see each other, encrypted, until they leave', async () => {
-    const { pages } = await meet(3);
+    const { pages } = await meet(kinds);
     for (const [i, page] of pages.entries()) {
       const others = PEOPLE.filter((_, other) => other !== i);
       for (const { name } of others) await named(page, name);
@@ -132,7 +138,7 @@ describe('a meeting by the client library', () => {
   });
 
   test('muting silences at once and is seen by the others', async () => {
-    const { pages } = await meet(2);
+    const { pages } = await meet(kinds.slice(0, 2));
     const [ada, bob] = pages as [MeetingPage, MeetingPage];
     await hears(ada, [700]);
     await bob.ask((m) => m.conference.setMuted(true), null);
@@ -151,7 +157,7 @@ describe('a meeting by the client library', () => {
   });
 
   test('a camera goes off and on, in the quality that the tile needs', async () => {
-    const { pages } = await meet(2);
+    const { pages } = await meet(kinds.slice(0, 2));
     const [ada, bob] = pages as [MeetingPage, MeetingPage];
     const { id } = await named(ada, 'Bob');
     await ada.watchAll(720);
@@ -175,7 +181,7 @@ describe('a meeting by the client library', () => {
   });
 
   test('a screen takes the place of the camera, with its sound, and gives it back', async () => {
-    const { pages } = await meet(2);
+    const { pages } = await meet(kinds.slice(0, 2));
     const [ada, bob] = pages as [MeetingPage, MeetingPage];
     const { id } = await named(ada, 'Bob');
     await ada.watchAll();
@@ -200,8 +206,9 @@ describe('a meeting by the client library', () => {
   });
 
   test('a reconnection is hardly noticed by the others', async () => {
-    const { pages } = await meet(2);
+    const { pages } = await meet(kinds.slice(0, 2));
     const [ada, bob] = pages as [MeetingPage, MeetingPage];
+    await Promise.all([named(ada, 'Bob'), named(bob, 'Ada')]);
     for (const page of pages) await page.watchAll();
     await sees(ada, 'Bob', '#00b000');
     await sees(bob, 'Ada', '#e00000');
@@ -222,7 +229,7 @@ describe('a meeting by the client library', () => {
   });
 
   test('a page that is loaded anew comes back as somebody new, and its former self is gone', async () => {
-    const { pages, link } = await meet(2);
+    const { pages, link } = await meet(kinds.slice(0, 2));
     const [ada, bob] = pages as [MeetingPage, MeetingPage];
     const former = await named(ada, 'Bob');
     await bob.load(served);
@@ -237,8 +244,8 @@ describe('a meeting by the client library', () => {
   });
 
   test('whoever has another secret gets nothing', async () => {
-    const { pages } = await meet(2);
-    const stranger = await openPage();
+    const { pages } = await meet(kinds.slice(0, 2));
+    const stranger = await openPage(kinds[2]);
     expect(await stranger.join({ link: newLink(), name: 'Eve', frequency: 1100 })).toBe('joined');
     await hears(pages[0]!, [700]);
     expect((await stranger.state()).participants).toEqual([]);

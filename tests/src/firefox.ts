@@ -34,6 +34,8 @@ export interface FirefoxBrowser {
   readonly browser: Browser;
   /** Opens a page on which `window.Call` is ready. */
   openPage(): Promise<Page>;
+  /** Opens an empty page in a context of its own. `complain` hears of errors on it, and of what its policy refused. */
+  openBlankPage(complain?: (text: string) => void): Promise<Page>;
   close(): Promise<void>;
 }
 
@@ -46,11 +48,17 @@ export async function startFirefox(): Promise<FirefoxBrowser> {
     headless: true,
     extraPrefsFirefox: PREFERENCES,
   });
+  const openBlankPage = async (complain?: (text: string) => void) => {
+    const page = await (await browser.createBrowserContext()).newPage();
+    page.on('pageerror', (error) => complain?.(String(error)));
+    page.on('console', (message) => message.type() === 'error' && complain?.(message.text()));
+    return page;
+  };
   return {
     browser,
+    openBlankPage,
     openPage: async () => {
-      const context = await browser.createBrowserContext();
-      const page = await context.newPage();
+      const page = await openBlankPage();
       await page.goto(pages.url);
       await page.waitForFunction('window.ready');
       return page;

@@ -1,7 +1,6 @@
 import type { ConferenceState, ConferenceStatistics } from '@conclave/client';
-import type { Page } from 'playwright-core';
 import type { BundledPage } from './bundled-page.ts';
-import type { CallBrowser } from './chromium.ts';
+import type { ScriptPage } from './call-page.ts';
 
 /** How a page joins. */
 export interface PageJoinOptions {
@@ -42,23 +41,33 @@ interface MeetingWindow {
   };
 }
 
-/** A page of the test browser that uses the client library. */
-export class MeetingPage {
-  readonly page: Page;
-  /** What the browser complained about: errors of the page, and what its policy refused. */
-  readonly complaints: string[] = [];
+/** A page of whichever browser, as far as this needs it. */
+export interface DrivenPage extends ScriptPage {
+  goto(url: string): Promise<unknown>;
+  waitForFunction(script: string): Promise<unknown>;
+  close(): Promise<void>;
+}
 
-  private constructor(page: Page) {
+/** A browser that gives every page a context of its own, and tells what it complains about on the page. */
+export interface DrivenBrowser {
+  openBlankPage(complain: (text: string) => void): Promise<DrivenPage>;
+}
+
+/** A page of a test browser that uses the client library. */
+export class MeetingPage {
+  readonly page: DrivenPage;
+  /** What the browser complained about: errors of the page, and what its policy refused. */
+  readonly complaints: readonly string[];
+
+  private constructor(page: DrivenPage, complaints: string[]) {
     this.page = page;
-    page.on('pageerror', (error) => this.complaints.push(String(error)));
-    page.on('console', (message) => {
-      if (message.type() === 'error') this.complaints.push(message.text());
-    });
+    this.complaints = complaints;
   }
 
-  static async open(browser: CallBrowser, served: BundledPage): Promise<MeetingPage> {
-    const context = await browser.browser.newContext();
-    const page = new MeetingPage(await context.newPage());
+  static async open(browser: DrivenBrowser, served: BundledPage): Promise<MeetingPage> {
+    const complaints: string[] = [];
+    const blank = await browser.openBlankPage((text) => complaints.push(text));
+    const page = new MeetingPage(blank, complaints);
     await page.load(served);
     return page;
   }
@@ -66,7 +75,7 @@ export class MeetingPage {
   /** Loads, or loads anew. */
   async load(served: BundledPage): Promise<void> {
     await this.page.goto(served.url);
-    await this.page.waitForFunction(() => 'meeting' in globalThis);
+    await this.page.waitForFunction('"meeting" in globalThis');
   }
 
   /** Calls a function of the page with what it needs. */
@@ -74,8 +83,8 @@ export class MeetingPage {
     call: (meeting: MeetingWindow['meeting'], argument: Argument) => Result | Promise<Result>,
     argument: Argument,
   ): Promise<Result> {
-    const text = call.toString();
-    return this.page.evaluate(`(${text})(window.meeting, ${JSON.stringify(argument) ?? 'undefined'})`);
+    const script = `(${call})(window.meeting, ${JSON.stringify(argument) ?? 'undefined'})`;
+    return this.page.evaluate(script) as Promise<Result>;
   }
 
   /** `joined`, or the code of the error. */

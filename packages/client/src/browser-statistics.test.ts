@@ -72,11 +72,12 @@ describe('figures of a browser', () => {
     expect(new StatisticsReader().read(0, report(1, { relay: true }), []).path).toBe('relay');
   });
 
-  test('come from an empty report too, and from one without a transport, as Firefox gives', () => {
+  test('come from an empty report too, and from one whose transport counts no bytes, as Firefox gives', () => {
     expect(new StatisticsReader().read(0, [], ['6'])).toMatchObject({ path: undefined, video: [undefined] });
     const reader = new StatisticsReader();
     const firefox = (seconds: number) => [
-      { id: 'P', type: 'candidate-pair', selected: true, localCandidateId: 'L', bytesSent: 500 * seconds },
+      { id: 'T', type: 'transport', selectedCandidatePairId: 'P' },
+      { id: 'P', type: 'candidate-pair', localCandidateId: 'L', bytesSent: 500 * seconds },
       { id: 'L', type: 'local-candidate', protocol: 'tcp', candidateType: 'host' },
     ];
     reader.read(0, firefox(0), []);

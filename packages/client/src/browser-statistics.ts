@@ -69,7 +69,10 @@ function totalsOf(
   const sum = (of: readonly StatisticsEntry[], member: string): number =>
     of.reduce((total, entry) => total + number(entry[member]), 0);
   const outbound = entries.filter(({ type }) => type === 'outbound-rtp');
-  const transport = entries.find(({ type }) => type === 'transport') ?? pair;
+  // Firefox counts bytes with the candidate pair, Chromium with both, and after a change of pair rightly with the transport.
+  const transport = [entries.find(({ type }) => type === 'transport'), pair].find(
+    (entry) => typeof entry?.bytesSent === 'number',
+  );
   return {
     atMs,
     bytesSent: transport === undefined ? sum(outbound, 'bytesSent') : number(transport.bytesSent),
