@@ -1,7 +1,7 @@
 import { createHmac, randomBytes, randomInt } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { FormatError, serialDelta32 } from '@conclave/bytes';
+import { FormatError } from '@conclave/bytes';
 import {
   createDtlsSession,
   type DtlsIdentity,
@@ -11,7 +11,7 @@ import {
   SrtpSender,
 } from '@conclave/forwarder';
 import { formatCandidate, type IcePath } from '@conclave/ice';
-import { parseRtcp, type SenderReport, unixMsFromNtp } from '@conclave/rtp';
+import { parseRtcp } from '@conclave/rtp';
 import { PeerTransport } from '@conclave/transport';
 import {
   attribute,
@@ -22,17 +22,8 @@ import {
   readOffer,
   writeAnswer,
 } from './offer-lines.ts';
+import type { ReceivedStream } from './received-stream.ts';
 import { RtpPacketFactory } from './rtp-packet-factory.ts';
-
-/**
- * How late the last packet of a stream came after it was captured, in milliseconds by the clock of the sender
- * reports, which is shared by all streams of a server: only differences between streams mean something.
- */
-export function captureDelayMs(stream: ReceivedStream): number | undefined {
-  if (!stream.report) return undefined;
-  const ticks = serialDelta32(stream.report.rtpTimestamp, stream.lastTimestamp);
-  return stream.lastArrivalMs - (unixMsFromNtp(stream.report.ntpTime) + (ticks * 1000) / stream.clockRate);
-}
 
 /** How a test client calls. */
 export interface NodeClientOptions {
@@ -51,6 +42,10 @@ export interface NodeClientOptions {
   readonly identity?: DtlsIdentity;
   /** Fingerprint in the answer, where it is not to be the one of the certificate that is shown. */
   readonly announcedFingerprint?: string;
+  /** Is given every RTP packet that arrives, after SRTP was taken off. */
+  readonly onPacket?: (packet: Uint8Array) => void;
+  /** Is given every datagram that arrives, as it came. */
+  readonly onDatagram?: (datagram: Uint8Array) => void;
 }
 
 /** One entry of the participant list. */
@@ -61,23 +56,6 @@ export interface ListedParticipant {
   readonly ssrc_video: string;
   readonly timestamp: number;
   readonly muted?: boolean;
-}
-
-/** What arrived in one slot. */
-export interface ReceivedStream {
-  packets: number;
-  /** Contributing sources seen, with the number of packets of each. */
-  readonly sources: Map<number, number>;
-  lastSequence: number;
-  lastTimestamp: number;
-  /** When the last packet came, on the monotonic clock. */
-  lastArrivalMs: number;
-  /** The latest sender report of the slot. */
-  report: SenderReport | undefined;
-  /** Ticks per second of its timestamps. */
-  clockRate: number;
-  /** Packets whose sequence number did not follow its predecessor's. */
-  gaps: number;
 }
 
 type Message = Record<string, unknown> & { readonly type: string };
@@ -406,6 +384,7 @@ export class NodeClient {
   }
 
   #receive(bytes: Uint8Array, address: string, port: number): void {
+    this.#options.onDatagram?.(bytes);
     const path: IcePath = { socket: OWN_SOCKET, address, port, transport: 'udp' };
     const first = bytes[0] ?? 0;
     const now = performance.now();
@@ -424,6 +403,7 @@ export class NodeClient {
         return;
       }
       const packet = Buffer.from(this.#receiver.unprotectRtp(bytes));
+      this.#options.onPacket?.(packet);
       const ssrc = packet.readUInt32BE(8);
       const sequence = packet.readUInt16BE(2);
       let stream = this.received.get(ssrc);
