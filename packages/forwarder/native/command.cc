@@ -36,6 +36,7 @@ void AddPeer(FlowTable* table, FieldReader* r) {
   o.cname = r->Text();
   o.extensions = r->Extensions();
   o.transport_feedback = r->U8() != 0;
+  o.max_ssrcs = r->U32();
   if (r->ok()) table->AddPeer(id, o);
 }
 

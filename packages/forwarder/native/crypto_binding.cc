@@ -1,5 +1,7 @@
 #include "crypto_binding.h"
 
+#include <openssl/crypto.h>
+
 #include <algorithm>
 
 #include "dtls.h"
@@ -15,12 +17,7 @@ constexpr napi_type_tag kIdentityTag = {0x6b1f0c7e5d0a4f3b, 0x9a4de2f81c37b605};
 constexpr uint32_t kMinMtu = 256;
 constexpr uint32_t kMaxMtu = 1500;
 
-napi_value GenerateIdentity(napi_env env, napi_callback_info) {
-  std::unique_ptr<Identity> identity = Identity::Generate();
-  if (identity == nullptr) {
-    napi_throw_error(env, nullptr, "OpenSSL could not make a DTLS identity");
-    return nullptr;
-  }
+napi_value NewIdentity(napi_env env, std::unique_ptr<Identity> identity) {
   const napi_value object = NewObject(env);
   const std::vector<uint8_t>& der = identity->certificate_der();
   SetProperty(env, object, "fingerprint", NewString(env, identity->fingerprint()));
@@ -30,6 +27,38 @@ napi_value GenerateIdentity(napi_env env, napi_callback_info) {
   }
   napi_object_freeze(env, object);
   return object;
+}
+
+napi_value GenerateIdentity(napi_env env, napi_callback_info) {
+  std::unique_ptr<Identity> identity = Identity::Generate();
+  if (identity == nullptr) {
+    napi_throw_error(env, nullptr, "OpenSSL could not make a DTLS identity");
+    return nullptr;
+  }
+  return NewIdentity(env, std::move(identity));
+}
+
+std::string TextOf(const BytesView& bytes) { return std::string(reinterpret_cast<const char*>(bytes.data), bytes.length); }
+
+// (certificatePem, keyPem, authorityPem) => identity
+napi_value LoadIdentity(napi_env env, napi_callback_info info) {
+  const CallArguments<3> arguments(env, info);
+  BytesView certificate;
+  BytesView key;
+  BytesView authority;
+  if (!ReadBytes(env, arguments[0], &certificate) || !ReadBytes(env, arguments[1], &key) ||
+      !ReadBytes(env, arguments[2], &authority)) {
+    return nullptr;
+  }
+  std::string key_text = TextOf(key);
+  std::string problem;
+  std::unique_ptr<Identity> identity = Identity::Load(TextOf(certificate), key_text, TextOf(authority), &problem);
+  OPENSSL_cleanse(&key_text[0], key_text.size());
+  if (identity == nullptr) {
+    napi_throw_error(env, nullptr, problem.c_str());
+    return nullptr;
+  }
+  return NewIdentity(env, std::move(identity));
 }
 
 bool ReadIdentity(napi_env env, napi_value value, Identity** out) {
@@ -153,6 +182,8 @@ napi_value PollEvent(napi_env env, napi_callback_info info) {
     case DtlsEvent::Type::kConnected:
       SetProperty(env, object, "type", NewString(env, "connected"));
       SetProperty(env, object, "peerFingerprint", NewString(env, event.peer_fingerprint));
+      SetProperty(env, object, "peerCertificateDer",
+                  NewBytes(env, event.peer_certificate_der.data(), event.peer_certificate_der.size()));
       SetProperty(env, object, "srtpKeys",
                   event.srtp_keys == nullptr ? Undefined(env) : NewKeys(env, *event.srtp_keys));
       break;
@@ -188,6 +219,7 @@ napi_value Close(napi_env env, napi_callback_info info) {
 
 void RegisterCrypto(napi_env env, napi_value exports) {
   SetFunction(env, exports, "generateDtlsIdentity", GenerateIdentity);
+  SetFunction(env, exports, "loadDtlsIdentity", LoadIdentity);
   SetClass(env, exports, "DtlsSession", NewSession,
            {Method("start", Start), Method("handlePacket", HandlePacket), Method("handleTimeout", HandleTimeout),
             Method("pollTransmit", PollTransmit), Method("pollEvent", PollEvent), Method("send", Send),

@@ -238,7 +238,13 @@ void DtlsSession::ReportConnected() {
   DtlsEvent event = {};
   event.type = DtlsEvent::Type::kConnected;
   X509* const certificate = SSL_get1_peer_certificate(ssl_.get());
-  if (certificate != nullptr) event.peer_fingerprint = CertificateFingerprint(certificate);
+  if (certificate != nullptr) {
+    event.peer_fingerprint = CertificateFingerprint(certificate);
+    const int length = i2d_X509(certificate, nullptr);
+    event.peer_certificate_der.resize(static_cast<size_t>(std::max(length, 0)));
+    unsigned char* at = event.peer_certificate_der.data();
+    if (length > 0) i2d_X509(certificate, &at);
+  }
   X509_free(certificate);
   if (event.peer_fingerprint.empty()) return Fail("the peer has no certificate");
   auto keys = std::make_unique<DtlsSrtpKeys>();

@@ -36,6 +36,7 @@ struct DtlsEvent {
   Type type;
   // kConnected.
   std::string peer_fingerprint;
+  std::vector<uint8_t> peer_certificate_der;
   std::unique_ptr<DtlsSrtpKeys> srtp_keys;
   // kData.
   std::vector<uint8_t> bytes;

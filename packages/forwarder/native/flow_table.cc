@@ -63,7 +63,8 @@ void FlowTable::SetPaths(PeerId id, const std::vector<PathKey>& accepted, const 
 void FlowTable::SetSrtpKeys(PeerId id, const SrtpKeyMaterial& receive, const SrtpKeyMaterial& send) {
   Peer* peer = FindPeer(id);
   if (peer == nullptr) return;
-  peer->receiver = SrtpReceiver::Create(receive, options_.max_ssrcs_per_peer);
+  peer->receiver = SrtpReceiver::Create(
+      receive, peer->options.max_ssrcs == 0 ? options_.max_ssrcs_per_peer : peer->options.max_ssrcs);
   peer->sender = SrtpSender::Create(send);
 }
 

@@ -4,7 +4,9 @@
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 namespace conclave {
 namespace {
@@ -43,7 +45,8 @@ const char* ProfileName(SrtpProfile profile) {
   return "";
 }
 
-SslContext NewContext(DtlsRole role, const std::vector<SrtpProfile>& profiles, EVP_PKEY* key, X509* certificate) {
+SslContext NewContext(DtlsRole role, const std::vector<SrtpProfile>& profiles, EVP_PKEY* key, X509* certificate,
+                      STACK_OF(X509) * intermediates, X509_STORE* authorities) {
   SslContext context(SSL_CTX_new(role == DtlsRole::kServer ? DTLS_server_method() : DTLS_client_method()));
   SSL_CTX* const c = context.get();
   if (c == nullptr) return nullptr;
@@ -58,7 +61,14 @@ SslContext NewContext(DtlsRole role, const std::vector<SrtpProfile>& profiles, E
                              SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_verify(c, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
-  SSL_CTX_set_cert_verify_callback(c, AcceptAnyCertificate, nullptr);
+  if (intermediates != nullptr && SSL_CTX_set1_chain(c, intermediates) != 1) return nullptr;
+  if (authorities == nullptr) {
+    SSL_CTX_set_cert_verify_callback(c, AcceptAnyCertificate, nullptr);
+  } else {
+    SSL_CTX_set1_cert_store(c, authorities);
+    // Both sides are servers, whichever of them began; their certificates are those of servers.
+    if (SSL_CTX_set_purpose(c, X509_PURPOSE_SSL_SERVER) != 1) return nullptr;
+  }
   SSL_CTX_set_max_cert_list(c, kMaxCertificateBytes);
   SSL_CTX_set_read_ahead(c, 1);
   if (!profiles.empty()) {
@@ -92,6 +102,41 @@ bool FillCertificate(X509* certificate, EVP_PKEY* key) {
          X509_set_pubkey(certificate, key) == 1 && X509_sign(certificate, key, EVP_sha256()) > 0;
 }
 
+struct BioDeleter {
+  void operator()(BIO* bio) const { BIO_free(bio); }
+};
+using Bio = std::unique_ptr<BIO, BioDeleter>;
+
+struct CertificatesDeleter {
+  void operator()(STACK_OF(X509) * certificates) const { sk_X509_pop_free(certificates, X509_free); }
+};
+using Certificates = std::unique_ptr<STACK_OF(X509), CertificatesDeleter>;
+
+// More than any chain or list of authorities of one federation.
+constexpr int kMaxCertificates = 64;
+
+Bio OpenText(const std::string& text) { return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
+
+// Never asks: nobody sits at the terminal.
+int NoPassphrase(char*, int, int, void*) { return 0; }
+
+// In their order; null when OpenSSL fails.
+Certificates ReadCertificates(const std::string& pem) {
+  const Bio text = OpenText(pem);
+  Certificates certificates(sk_X509_new_null());
+  if (text == nullptr || certificates == nullptr) return nullptr;
+  while (sk_X509_num(certificates.get()) < kMaxCertificates) {
+    X509* const certificate = PEM_read_bio_X509(text.get(), nullptr, NoPassphrase, nullptr);
+    if (certificate == nullptr) break;
+    if (sk_X509_push(certificates.get(), certificate) == 0) {
+      X509_free(certificate);
+      return nullptr;
+    }
+  }
+  ERR_clear_error();
+  return certificates;
+}
+
 }  // namespace
 
 std::string CertificateFingerprint(const X509* certificate) {
@@ -114,15 +159,52 @@ std::unique_ptr<Identity> Identity::Generate() {
   X509* const certificate = X509_new();
   std::unique_ptr<Identity> identity(new Identity(key, certificate));
   if (key == nullptr || certificate == nullptr || !FillCertificate(certificate, key)) return nullptr;
-  identity->fingerprint_ = CertificateFingerprint(certificate);
-  const int length = i2d_X509(certificate, nullptr);
-  if (identity->fingerprint_.empty() || length <= 0) return nullptr;
-  identity->certificate_der_.resize(static_cast<size_t>(length));
-  unsigned char* at = identity->certificate_der_.data();
-  return i2d_X509(certificate, &at) == length ? std::move(identity) : nullptr;
+  return identity->Finish() ? std::move(identity) : nullptr;
+}
+
+std::unique_ptr<Identity> Identity::Load(const std::string& certificate_pem, const std::string& key_pem,
+                                         const std::string& authority_pem, std::string* problem) {
+  ERR_clear_error();
+  const Certificates chain = ReadCertificates(certificate_pem);
+  const Certificates authorities = ReadCertificates(authority_pem);
+  const Bio key_text = OpenText(key_pem);
+  EVP_PKEY* const key = PEM_read_bio_PrivateKey(key_text.get(), nullptr, NoPassphrase, nullptr);
+  X509* const certificate = chain == nullptr ? nullptr : sk_X509_shift(chain.get());
+  std::unique_ptr<Identity> identity(new Identity(key, certificate));
+  if (certificate == nullptr) {
+    *problem = "there is no certificate in the certificate file";
+  } else if (key == nullptr) {
+    *problem = "there is no private key, or a locked one, in the key file";
+  } else if (X509_check_private_key(certificate, key) != 1) {
+    *problem = "the private key is not that of the certificate";
+  } else if (authorities == nullptr || sk_X509_num(authorities.get()) == 0) {
+    *problem = "there is no certificate in the file of authorities";
+  } else {
+    identity->intermediates_ = X509_chain_up_ref(chain.get());
+    identity->authorities_ = X509_STORE_new();
+    bool done = identity->intermediates_ != nullptr && identity->authorities_ != nullptr;
+    for (int i = 0; done && i < sk_X509_num(authorities.get()); i++) {
+      done = X509_STORE_add_cert(identity->authorities_, sk_X509_value(authorities.get(), i)) == 1;
+    }
+    if (done && identity->Finish()) return identity;
+    *problem = "OpenSSL cannot use these certificates";
+  }
+  ERR_clear_error();
+  return nullptr;
+}
+
+bool Identity::Finish() {
+  fingerprint_ = CertificateFingerprint(certificate_);
+  const int length = i2d_X509(certificate_, nullptr);
+  if (fingerprint_.empty() || length <= 0) return false;
+  certificate_der_.resize(static_cast<size_t>(length));
+  unsigned char* at = certificate_der_.data();
+  return i2d_X509(certificate_, &at) == length;
 }
 
 Identity::~Identity() {
+  sk_X509_pop_free(intermediates_, X509_free);
+  X509_STORE_free(authorities_);
   X509_free(certificate_);
   EVP_PKEY_free(key_);
 }
@@ -133,7 +215,7 @@ SslContext Identity::ContextFor(DtlsRole role, const std::vector<SrtpProfile>& p
     SSL_CTX_up_ref(cached.context.get());
     return SslContext(cached.context.get());
   }
-  SslContext context = NewContext(role, profiles, key_, certificate_);
+  SslContext context = NewContext(role, profiles, key_, certificate_, intermediates_, authorities_);
   if (context == nullptr) return nullptr;
   SSL_CTX_up_ref(context.get());
   contexts_.push_back({role, profiles, SslContext(context.get())});

@@ -27,10 +27,16 @@ class Identity {
   // ECDSA on P-256, common name "conclave", random serial number, valid from yesterday for a month. Null when OpenSSL
   // fails.
   static std::unique_ptr<Identity> Generate();
+  // A certificate with its intermediates, its key and the authorities whose certificates peers must show, all PEM. Null
+  // when one cannot be read, nothing is in it, or the key is not the certificate's; `problem` then says which.
+  static std::unique_ptr<Identity> Load(const std::string& certificate_pem, const std::string& key_pem,
+                                        const std::string& authority_pem, std::string* problem);
   ~Identity();
   Identity(const Identity&) = delete;
   Identity& operator=(const Identity&) = delete;
 
+  // Whether peers have to show a certificate of a known authority, rather than any.
+  bool verifies_peers() const { return authorities_ != nullptr; }
   const std::string& fingerprint() const { return fingerprint_; }
   const std::vector<uint8_t>& certificate_der() const { return certificate_der_; }
 
@@ -46,9 +52,13 @@ class Identity {
   };
 
   Identity(EVP_PKEY* key, X509* certificate) : key_(key), certificate_(certificate) {}
+  bool Finish();
 
   EVP_PKEY* const key_;
   X509* const certificate_;
+  // Both null for a generated identity, whose peers are known by their fingerprints.
+  STACK_OF(X509) * intermediates_ = nullptr;
+  X509_STORE* authorities_ = nullptr;
   std::string fingerprint_;
   std::vector<uint8_t> certificate_der_;
   // At most one for each role and ordered choice of three profiles.

@@ -77,6 +77,8 @@ struct PeerOptions {
   std::string cname;
   ExtensionIds extensions;
   bool transport_feedback = false;
+  // 0: the plane's own bound.
+  size_t max_ssrcs = 0;
 };
 
 struct IngressOptions {

@@ -1,7 +1,7 @@
 import type { NowMs } from '@conclave/bytes';
 import type { SrtpKeys, SrtpProfile } from './flow-table.ts';
 
-/** A self-signed ECDSA P-256 certificate with its key, as used for DTLS-SRTP. */
+/** A certificate with its key, as used for DTLS-SRTP. */
 export interface DtlsIdentity {
   /** SHA-256 of the certificate: upper-case hexadecimal pairs joined by colons, as in `a=fingerprint`. */
   readonly fingerprint: string;
@@ -25,7 +25,13 @@ export type DtlsEvent =
    * The handshake is complete: OpenSSL has checked that the peer holds the key of its certificate. Whether that is
    * the right certificate is for the owner to check, by the fingerprint, before it uses anything else.
    */
-  | { readonly type: 'connected'; readonly peerFingerprint: string; readonly srtpKeys: SrtpKeys | undefined }
+  | {
+      readonly type: 'connected';
+      readonly peerFingerprint: string;
+      /** The certificate itself (DER). With a loaded identity it is of a known authority, whoever it is for. */
+      readonly peerCertificateDer: Uint8Array;
+      readonly srtpKeys: SrtpKeys | undefined;
+    }
   /** One datagram of application data. */
   | { readonly type: 'data'; readonly bytes: Uint8Array }
   /** The peer closed (close_notify), or the session failed for the reason given. */

@@ -83,6 +83,11 @@ export interface PeerOptions {
   readonly extensions: ExtensionIds;
   /** Whether to send transport-wide feedback (needs `extensions.transportSequence`). */
   readonly transportFeedback: boolean;
+  /**
+   * SSRCs the peer may use at once, RTX included; at most 65536. For links to other servers, which carry many people's
+   * streams. Default: {@link ForwarderOptions.maxSsrcsPerPeer}.
+   */
+  readonly maxSsrcs?: number;
 }
 
 /** What identifies and describes one incoming stream. */

@@ -15,6 +15,7 @@ interface NativeSession {
 
 interface DtlsAddon {
   generateDtlsIdentity(): DtlsIdentity;
+  loadDtlsIdentity(certificatePem: Uint8Array, keyPem: Uint8Array, authorityPem: Uint8Array): DtlsIdentity;
   DtlsSession: new (
     identity: DtlsIdentity,
     isServer: boolean,
@@ -40,9 +41,29 @@ export function generateDtlsIdentity(): DtlsIdentity {
   return (loadNativeAddon() as DtlsAddon).generateDtlsIdentity();
 }
 
+/** What {@link loadDtlsIdentity} reads, as bytes of PEM text. */
+export interface DtlsIdentityFiles {
+  /** The certificate, and the intermediates that lead to its authority. */
+  readonly certificatePem: Uint8Array;
+  readonly keyPem: Uint8Array;
+  /** Certificates of the authorities that peers' certificates have to be of. At most 64. */
+  readonly authorityPem: Uint8Array;
+}
+
+/**
+ * An identity whose sessions talk only to peers with a valid certificate of one of the authorities, made for servers.
+ * For whom it is made, the session's owner checks by `peerCertificateDer`.
+ *
+ * @throws Error with a sentence when a file holds no certificate or key, or the key is not the certificate's.
+ */
+export function loadDtlsIdentity(files: DtlsIdentityFiles): DtlsIdentity {
+  const addon = loadNativeAddon() as DtlsAddon;
+  return addon.loadDtlsIdentity(files.certificatePem, files.keyPem, files.authorityPem);
+}
+
 /**
  * Makes a DTLS 1.2 session (RFC 6347) on the OpenSSL that Node carries: ephemeral ECDH on X25519 or P-256, AES-GCM or
- * ChaCha20-Poly1305, the peer's certificate required and any accepted, no renegotiation, no resumption.
+ * ChaCha20-Poly1305, the peer's certificate required, no renegotiation, no resumption. With a generated identity any certificate is accepted.
  *
  * - The owner polls transmits and events after every call; beyond 64 datagrams or 256 events the newest are lost.
  * - A server takes a first message it cannot serve (other versions, no common cipher, broken) as if it had not come,

@@ -53,6 +53,7 @@ const maxCnameLength = 32;
 /** What a one-byte extension element can hold (RFC 8285 §4.2). */
 const maxRidLength = 16;
 const maxGroupSlots = 256;
+const maxSsrcsOfPeer = 65_536;
 
 function integer(name: string, value: number, max: number, min = 0): number {
   if (Number.isInteger(value) && value >= min && value <= max) return value;
@@ -100,6 +101,7 @@ export class RuleEncoder implements FlowTable {
     w.u32(uint32('feedbackSsrc', options.feedbackSsrc)).text(ascii('cname', options.cname, maxCnameLength));
     this.#extensions(options.extensions);
     w.u8(options.transportFeedback ? 1 : 0);
+    w.u32(integer('maxSsrcs', options.maxSsrcs ?? 0, maxSsrcsOfPeer));
     if (this.#peers.has(peer)) return;
     this.#peers.set(peer, { thread, ingresses: new Set(), egresses: new Set() });
     this.#post(thread, w.finish());

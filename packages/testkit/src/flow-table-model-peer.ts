@@ -38,7 +38,7 @@ export class ModelPeer {
   constructor(id: PeerId, options: PeerOptions, maxSsrcs: number) {
     this.id = id;
     this.options = options;
-    this.#maxSsrcs = maxSsrcs;
+    this.#maxSsrcs = options.maxSsrcs ?? maxSsrcs;
   }
 
   setKeys(keys: SrtpKeys): void {
