@@ -5,4 +5,5 @@
  * @packageDocumentation
  */
 export * from './peer-transport.ts';
+export * from './secured-association.ts';
 export * from './stun-router.ts';

@@ -1,11 +1,5 @@
 import { FormatError, type Hmac, type NowMs, type RandomBytes } from '@conclave/bytes';
-import type {
-  CreateDtlsSession,
-  DtlsIdentity,
-  DtlsSession,
-  SrtpKeys,
-  SrtpProfile,
-} from '@conclave/forwarder';
+import type { CreateDtlsSession, DtlsIdentity, SrtpProfile } from '@conclave/forwarder';
 import {
   IceAgent,
   type IceCandidate,
@@ -15,7 +9,7 @@ import {
   parseCandidate,
   samePath,
 } from '@conclave/ice';
-import { SctpAssociation } from '@conclave/sctp';
+import { type AssociationEvent, SecuredAssociation } from './secured-association.ts';
 
 /** What the other side's session description says about its transport. */
 export interface RemoteTransport {
@@ -62,18 +56,10 @@ export type TransportEvent =
   /** The validated paths, and the one media is to be sent on. */
   | { readonly type: 'paths'; readonly valid: readonly IcePath[]; readonly sendTo: IcePath | undefined }
   | { readonly type: 'round-trip'; readonly roundTripMs: number }
-  /** The peer has proved to hold the announced certificate; its SRTP keys. Comes once. */
-  | { readonly type: 'secured'; readonly srtpKeys: SrtpKeys }
-  | { readonly type: 'channel-open'; readonly streamId: number; readonly label: string }
-  | { readonly type: 'message'; readonly streamId: number; readonly data: string | Uint8Array }
-  | { readonly type: 'channel-closed'; readonly streamId: number }
-  /** Nothing more will come or go. */
-  | { readonly type: 'failed'; readonly reason: string };
+  | AssociationEvent;
 
 const DEFAULT_HANDSHAKE_TIMEOUT_MS = 20_000;
 const DEFAULT_MAX_MESSAGE_SIZE = 262_144;
-/** What a DTLS session takes at a time. */
-const MAX_DTLS_DATA_BYTES = 1100;
 
 /**
  * One peer's transport: ICE, then DTLS over whatever paths ICE has validated, then SCTP over DTLS, behind one loop.
@@ -90,11 +76,9 @@ export class PeerTransport {
   readonly #events: TransportEvent[] = [];
   readonly #transmits: TransportTransmit[] = [];
   readonly #waitingChannels: string[] = [];
-  #dtls: DtlsSession | undefined;
-  #dtlsStarted = false;
-  #sctp: SctpAssociation | undefined;
+  #association: SecuredAssociation | undefined;
+  #associationStarted = false;
   #remote: RemoteTransport | undefined;
-  #secured = false;
   #deadline: NowMs | undefined;
   #ended = false;
 
@@ -113,7 +97,7 @@ export class PeerTransport {
 
   /** Whether the peer has been authenticated and its keys handed out. */
   get secured(): boolean {
-    return this.#secured;
+    return this.#association?.secured ?? false;
   }
 
   /** Whether it failed or was closed. */
@@ -123,7 +107,7 @@ export class PeerTransport {
 
   /** Bytes waiting in the data channels. */
   get bufferedBytes(): number {
-    return this.#sctp?.bufferedBytes ?? 0;
+    return this.#association?.bufferedBytes ?? 0;
   }
 
   /** Adds an address of ours; returns the candidate for the session description. */
@@ -148,11 +132,21 @@ export class PeerTransport {
     this.#ice.setRemote(now, { ufrag: remote.ufrag, pwd: remote.pwd, candidates });
     this.#remote = remote;
     this.#deadline = now + (this.#options.handshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS);
-    this.#dtls = this.#options.createDtlsSession({
-      identity: this.#options.identity,
+    const { maxMessageSize = DEFAULT_MAX_MESSAGE_SIZE } = this.#options;
+    this.#association = new SecuredAssociation({
       role: remote.setup === 'active' ? 'server' : 'client',
+      createDtlsSession: this.#options.createDtlsSession,
+      identity: this.#options.identity,
       srtpProfiles: this.#options.srtpProfiles,
+      random: this.#options.random,
+      maxMessageSize,
+      maxOutgoingMessageSize: Math.min(maxMessageSize, remote.maxMessageSize ?? maxMessageSize),
+      objection: ({ peerFingerprint }) =>
+        peerFingerprint.toUpperCase() === remote.fingerprint.toUpperCase()
+          ? undefined
+          : 'the certificate shown is not the one announced',
     });
+    for (const label of this.#waitingChannels.splice(0)) this.#association.openChannel(now, label);
     this.#advance(now);
   }
 
@@ -166,9 +160,9 @@ export class PeerTransport {
 
   /** Takes a DTLS datagram. From a path that is not validated, or not any more, it is dropped: the peer repeats it. */
   handleDtls(now: NowMs, path: IcePath, bytes: Uint8Array): void {
-    if (this.#ended || !this.#dtls) return;
+    if (this.#ended || !this.#association) return;
     if (!this.#ice.validPaths.some((valid) => samePath(valid, path))) return;
-    this.#dtls.handlePacket(now, bytes);
+    this.#association.handlePacket(now, bytes);
     this.#advance(now);
   }
 
@@ -189,8 +183,7 @@ export class PeerTransport {
       return;
     }
     this.#ice.handleTimeout(now);
-    this.#dtls?.handleTimeout(now);
-    this.#sctp?.handleTimeout(now);
+    this.#association?.handleTimeout(now);
     this.#advance(now);
   }
 
@@ -198,7 +191,7 @@ export class PeerTransport {
   pollTimeout(): NowMs | undefined {
     if (this.#ended) return undefined;
     let earliest = this.#deadline;
-    for (const at of [this.#ice.pollTimeout(), this.#dtls?.pollTimeout(), this.#sctp?.pollTimeout()]) {
+    for (const at of [this.#ice.pollTimeout(), this.#association?.pollTimeout()]) {
       if (at !== undefined && (earliest === undefined || at < earliest)) earliest = at;
     }
     return earliest;
@@ -216,11 +209,11 @@ export class PeerTransport {
   /** Opens a reliable, ordered data channel as soon as there is an association; never after the end. */
   openChannel(now: NowMs, label: string): void {
     if (this.#ended) return;
-    if (!this.#sctp) {
+    if (!this.#association) {
       this.#waitingChannels.push(label);
       return;
     }
-    this.#sctp.openChannel({ label });
+    this.#association.openChannel(now, label);
     this.#advance(now);
   }
 
@@ -228,8 +221,8 @@ export class PeerTransport {
    * Queues a message. False, and nothing queued, when the peer does not keep up, takes no message as large, or is gone.
    */
   send(now: NowMs, streamId: number, data: string | Uint8Array): boolean {
-    if (this.#ended || !this.#sctp) return false;
-    const queued = this.#sctp.send(now, streamId, data);
+    if (this.#ended || !this.#association) return false;
+    const queued = this.#association.send(now, streamId, data);
     this.#advance(now);
     return queued;
   }
@@ -237,10 +230,8 @@ export class PeerTransport {
   /** Ends everything: SCTP abort and close_notify go out, no event comes any more. */
   close(now: NowMs): void {
     if (this.#ended) return;
-    this.#sctp?.abort(now);
-    this.#flushSctp();
-    this.#dtls?.close();
-    this.#flushDtls();
+    this.#association?.close(now);
+    this.#flush();
     this.#ended = true;
     this.#deadline = undefined;
     this.#events.length = 0;
@@ -248,8 +239,8 @@ export class PeerTransport {
 
   #fail(reason: string): void {
     if (this.#ended) return;
-    this.#dtls?.close();
-    this.#flushDtls();
+    this.#association?.fail(reason);
+    this.#flush();
     this.#ended = true;
     this.#deadline = undefined;
     this.#events.push({ type: 'failed', reason });
@@ -257,10 +248,7 @@ export class PeerTransport {
 
   #advance(now: NowMs): void {
     this.#advanceIce();
-    if (this.#ended) return;
-    this.#advanceDtls(now);
-    if (this.#ended) return;
-    this.#advanceSctp();
+    if (!this.#ended) this.#advanceAssociation(now);
   }
 
   #advanceIce(): void {
@@ -278,83 +266,27 @@ export class PeerTransport {
     }
   }
 
-  #advanceDtls(now: NowMs): void {
-    const dtls = this.#dtls;
-    if (!dtls) return;
+  #advanceAssociation(now: NowMs): void {
+    const association = this.#association;
+    if (!association) return;
     // A client's first flight would be lost, and with it the time until the next, while there is no way to send it.
-    if (!this.#dtlsStarted && (this.#remote?.setup === 'active' || this.#sendPath())) {
-      this.#dtlsStarted = true;
-      dtls.start(now);
+    if (!this.#associationStarted && (this.#remote?.setup === 'active' || this.#sendPath())) {
+      this.#associationStarted = true;
+      association.start(now);
     }
-    for (let event = dtls.pollEvent(); event; event = dtls.pollEvent()) {
-      if (event.type === 'data') {
-        if (this.#secured) this.#sctp?.handlePacket(now, event.bytes);
-      } else if (event.type === 'closed') {
-        this.#flushDtls();
-        this.#fail(`DTLS closed: ${event.reason}`);
-        return;
-      } else if (event.peerFingerprint.toUpperCase() !== this.#remote?.fingerprint.toUpperCase()) {
-        this.#fail('the certificate shown is not the one announced');
-        return;
-      } else if (!event.srtpKeys) {
-        this.#fail('no SRTP profile in common');
-        return;
-      } else {
-        this.#secure(now, event.srtpKeys);
+    this.#flush();
+    for (let event = association.pollEvent(); event; event = association.pollEvent()) {
+      if (event.type === 'secured') this.#deadline = undefined;
+      if (event.type === 'failed') {
+        this.#ended = true;
+        this.#deadline = undefined;
       }
+      this.#events.push(event);
     }
-    this.#flushDtls();
   }
 
-  #secure(now: NowMs, srtpKeys: SrtpKeys): void {
-    this.#secured = true;
-    this.#deadline = undefined;
-    this.#events.push({ type: 'secured', srtpKeys });
-    const { maxMessageSize = DEFAULT_MAX_MESSAGE_SIZE } = this.#options;
-    this.#sctp = new SctpAssociation({
-      role: this.#remote?.setup === 'active' ? 'server' : 'client',
-      random: this.#options.random,
-      mtu: MAX_DTLS_DATA_BYTES,
-      maxMessageSize,
-      maxOutgoingMessageSize: Math.min(maxMessageSize, this.#remote?.maxMessageSize ?? maxMessageSize),
-    });
-    for (const label of this.#waitingChannels.splice(0)) this.#sctp.openChannel({ label });
-    this.#sctp.connect(now);
-  }
-
-  #advanceSctp(): void {
-    const sctp = this.#sctp;
-    if (!sctp) return;
-    for (let event = sctp.pollEvent(); event; event = sctp.pollEvent()) {
-      if (event.type === 'closed') {
-        this.#flushSctp();
-        this.#fail(`SCTP closed: ${event.reason}`);
-        return;
-      }
-      if (event.type !== 'connected') this.#events.push(event);
-    }
-    this.#flushSctp();
-  }
-
-  #flushSctp(): void {
-    const sctp = this.#sctp;
-    const dtls = this.#dtls;
-    if (!sctp || !dtls || this.#ended) return;
-    for (let bytes = sctp.pollTransmit(); bytes; bytes = sctp.pollTransmit()) {
-      if (bytes.length > MAX_DTLS_DATA_BYTES) {
-        // Only the peer's own cookie, which goes back to it whole, can be as large.
-        this.#fail('SCTP: the cookie of the peer exceeds a datagram');
-        return;
-      }
-      dtls.send(bytes);
-    }
-    this.#flushDtls();
-  }
-
-  #flushDtls(): void {
-    const dtls = this.#dtls;
-    if (!dtls) return;
-    for (let bytes = dtls.pollTransmit(); bytes; bytes = dtls.pollTransmit()) {
+  #flush(): void {
+    for (let bytes = this.#association?.pollTransmit(); bytes; bytes = this.#association?.pollTransmit()) {
       const path = this.#sendPath();
       if (path) this.#transmits.push({ path, bytes });
     }
