@@ -5,9 +5,17 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Bot, type FrameLoss, joinMeetingAsBot, type ReceivedVideoFrame } from '@conclave/bot';
+import {
+  type Bot,
+  type FrameLoss,
+  joinMeetingAsBot,
+  type OpenDatagramSocket,
+  openUdpSocket,
+  type ReceivedVideoFrame,
+} from '@conclave/bot';
 import type { Meeting } from '@conclave/client';
 import { createMeetingSecret, formatMeetingFragment, parseMeetingLink } from '@conclave/e2ee';
+import { SeededRandom } from '@conclave/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type BundledPage, serveBundledPage } from './bundled-page.ts';
 import { eventually } from './call-page.ts';
@@ -48,11 +56,12 @@ interface TestBot {
   readonly got: Collector;
 }
 
-async function joinBot(link: string, name: string): Promise<TestBot> {
+async function joinBot(link: string, name: string, openSocket = openUdpSocket): Promise<TestBot> {
   const got = new Collector();
   const bot = await joinMeetingAsBot({
     link: parseMeetingLink(link),
     profile: { name, handRaised: false },
+    openSocket,
     listener: {
       audio: ({ data }) => got.audio.set(numberOf(data, 1), data),
       video: (frame) => got.video.set(numberOf(frame.data, 10), frame),
@@ -200,6 +209,51 @@ describe('two bots in a meeting', () => {
       (count) => count === 0,
     );
     await bob.bot.conference.leave();
+  });
+});
+
+/** Sockets that lose a share of the media packets, each way. */
+function lossySocket(seed: number, share: number): OpenDatagramSocket {
+  const random = new SeededRandom(seed);
+  const isLost = (bytes: Uint8Array): boolean => bytes[0]! >= 128 && bytes[0]! < 192 && random.chance(share);
+  return async (address, receive) => {
+    const socket = await openUdpSocket(address, (bytes, ...from) => {
+      if (!isLost(bytes)) receive(bytes, ...from);
+    });
+    return {
+      ...socket,
+      send(bytes, ...to) {
+        if (!isLost(bytes)) socket.send(bytes, ...to);
+      },
+    };
+  };
+}
+
+describe('bots where a tenth of all media packets is lost on each way', () => {
+  test('repair what they can, and what they hand up is whole', async () => {
+    const link = newLink();
+    const ada = await joinBot(link, 'Ada', lossySocket(1, 0.1));
+    const bob = await joinBot(link, 'Bob', lossySocket(2, 0.1));
+    await watchAll(bob, 1);
+    const sent = await talk(ada, () => bob.got.video.size >= 200);
+    for (const [number, data] of bob.got.audio) expect(data).toEqual(new Uint8Array(sent.audio[number]!));
+    for (const [number, { data }] of bob.got.video) expect(data).toEqual(sent.video[number]);
+    const numbers = [...bob.got.video.keys()];
+    expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
+    expect(ada.bot.totals?.repeatedPackets).toBeGreaterThan(20);
+    expect(bob.bot.totals?.repairedPackets).toBeGreaterThan(20);
+    // Sound is not asked for again: about two in ten are lost on the two ways, and all of these are reported.
+    const sounds = [...bob.got.audio.keys()];
+    const missing = sounds.at(-1)! - sounds[0]! + 1 - sounds.length;
+    const reported = bob.got.losses
+      .filter(({ kind }) => kind === 'audio')
+      .reduce((sum, { packets }) => sum + packets, 0);
+    expect(missing).toBeGreaterThan(0);
+    expect(reported).toBe(missing);
+    // Whatever is missing of the picture was reported as well.
+    const gaps = numbers.filter((number, at) => at > 0 && number !== numbers[at - 1]! + 1).length;
+    expect(bob.got.losses.filter(({ kind }) => kind === 'video').length).toBeGreaterThanOrEqual(gaps);
+    await Promise.all([ada.bot.conference.leave(), bob.bot.conference.leave()]);
   });
 });
 
