@@ -26,6 +26,8 @@ export const attributeType = {
   reservationToken: 0x0022,
   priority: 0x0024,
   useCandidate: 0x0025,
+  /** RFC 5780 §7.6. */
+  padding: 0x0026,
   connectionId: 0x002a,
   additionalAddressFamily: 0x8000,
   addressErrorCode: 0x8001,

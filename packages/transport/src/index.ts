@@ -4,6 +4,8 @@
  *
  * @packageDocumentation
  */
+export * from './link-path.ts';
+export * from './link-transport.ts';
 export * from './peer-transport.ts';
 export * from './secured-association.ts';
 export * from './stun-router.ts';
