@@ -200,6 +200,7 @@ void SendQueue::Send(Socket* socket) {
     AddMessages(flows_[at], socket->offload.usable());
   }
   size_t begin = 0;
+  bool again = false;
   while (begin < message_count_) {
     mmsghdr* messages = &messages_[begin];
     const size_t count = message_count_ - begin;
@@ -207,12 +208,16 @@ void SendQueue::Send(Socket* socket) {
     if (sent > 0) {
       Sent(socket, messages, static_cast<size_t>(sent));
       begin += static_cast<size_t>(sent);
+      again = false;
       continue;
     }
     if (errno == EINTR) continue;
     // Waiting would delay everyone else; late media is worthless.
     if (QueueIsFull(errno)) return DropFull(messages, count);
     const size_t packets = messages[0].msg_hdr.msg_iovlen;
+    // It may be what came of an earlier datagram (IP_RECVERR), told by the next call and forgotten with that.
+    again = !again && !CannotSegment(errno);
+    if (again) continue;
     if (packets > 1 && CannotSegment(errno)) {
       socket->offload.Refused();
       counters_->Add(kRefusedSegmented);

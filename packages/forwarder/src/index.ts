@@ -8,6 +8,7 @@ export * from './dtls-session.ts';
 export * from './flow-table.ts';
 export * from './native-dtls-session.ts';
 export * from './native-forwarder.ts';
+export * from './native-relay-plane.ts';
 export * from './native-srtp.ts';
 export * from './relay-plane.ts';
 export * from './relay-table.ts';

@@ -63,7 +63,10 @@ export type RelayEvent =
   | { readonly type: 'client-closed'; readonly client: RelayClient }
   /** The relay is open at this address. With `reserveNextAs` the next port is held as well. */
   | { readonly type: 'relay-opened'; readonly relay: RelayId; readonly address: RelayEndpoint }
-  /** The relay cannot be opened; the rule is gone. `reason` is a word for logs: `no-port`, `no-address`, `no-socket`. */
+  /**
+   * The relay cannot be opened; the rule is gone. `reason` is a word for logs: `no-port`, `no-address` or
+   * `no-client`: its connection is gone, or it has a relay of the family.
+   */
   | { readonly type: 'relay-failed'; readonly relay: RelayId; readonly reason: string }
   /** The last totals of a relay that was open and is now closed. */
   | { readonly type: 'relay-closed'; readonly totals: RelayTotals }
