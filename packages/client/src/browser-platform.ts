@@ -38,6 +38,10 @@ export function browserPlatform(options: BrowserPlatformOptions = {}): Conferenc
       const timer = setTimeout(run, delayMs);
       return () => clearTimeout(timer);
     },
+    onGoing(run) {
+      addEventListener('pagehide', run);
+      return () => removeEventListener('pagehide', run);
+    },
     async post(url, body, signal) {
       // Neither cookies nor a referrer, and a content type for which no browser asks the server first.
       const response = await fetch(url, {

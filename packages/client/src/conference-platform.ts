@@ -15,6 +15,8 @@ export interface ConferencePlatform {
   random(length: number): Uint8Array;
   /** Runs something later, once. */
   after(delayMs: number, run: () => void): Cancel;
+  /** Calls when the page or program is about to go, so that a goodbye can still be sent at once. Absent: it never says. */
+  onGoing?(run: () => void): Cancel;
   /** One HTTP POST. Rejects when there is no answer or the signal aborts. */
   post(url: string, body: string, signal: AbortSignal): Promise<HttpReply>;
   /**

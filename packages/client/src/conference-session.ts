@@ -162,6 +162,8 @@ export class ConferenceSession implements GroupConference {
       stop();
       signal?.removeEventListener('abort', abort);
     }
+    const stopGoing = this.#platform.onGoing?.(() => this.#send(this.#messages.hangup(false)));
+    if (stopGoing !== undefined) this.#repeating.push(stopGoing);
     this.#repeat(this.#timings.pingMs, () => this.#ping());
     this.#repeat(this.#timings.speakersMs, () => this.#readSpeakers());
     this.#repeat(this.#timings.statisticsMs, () => void this.#readStatistics());

@@ -28,7 +28,7 @@ function tone(frequency, loudness = 0.4) {
 }
 
 /** A picture of one colour, so that a viewer can tell whom it sees; it moves a little so that frames come. */
-function picture(colour, { width = 640, height = 360, framesPerSecond = 15 } = {}) {
+function picture(colour, { width = 640, height = 360, framesPerSecond = 15, patches = 0 } = {}) {
   const canvas = document.createElement('canvas');
   Object.assign(canvas, { width, height });
   const pen = canvas.getContext('2d');
@@ -38,6 +38,11 @@ function picture(colour, { width = 640, height = 360, framesPerSecond = 15 } = {
     pen.fillRect(0, 0, width, height);
     pen.fillStyle = 'white';
     pen.fillRect((step++ * 8) % width, 0, 8, 8);
+    // A picture that is hard to compress, for those who want large frames.
+    for (let i = 0; i < patches; i++) {
+      pen.fillStyle = `hsl(${Math.random() * 360} 80% 50%)`;
+      pen.fillRect(Math.random() * width, Math.random() * height, 40, 40);
+    }
   };
   draw();
   setInterval(draw, 1000 / framesPerSecond);
