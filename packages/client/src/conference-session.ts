@@ -16,21 +16,25 @@ import type {
   SentVideo,
   VideoWish,
 } from './conference.ts';
-import type { Cancel, ConferenceMedia, ConferencePlatform, MediaStatistics } from './conference-platform.ts';
+import type { Cancel, ConferenceMedia, ConferencePlatform } from './conference-platform.ts';
 import { Connection } from './connection.ts';
 import type { GroupConference, JoinConferenceOptions } from './join-conference.ts';
 import { KeyDriver } from './key-driver.ts';
+import { MediaReadings } from './media-readings.ts';
+import { JOIN_TIMEOUT } from './offer-request.ts';
 import { ParticipantList } from './participant-list.ts';
 import { openProfile, PROFILE_PROPERTY } from './profile-box.ts';
 import { PropertySync } from './property-sync.ts';
-import { QualityMeter } from './quality-meter.ts';
+import { attemptRepeatedly } from './repeated-attempt.ts';
+import { RepeatingTimers } from './repeating-timers.ts';
 import { SESSION_TIMINGS, type SessionTimings } from './session-timings.ts';
-import { SpeakerRanking } from './speaker-ranking.ts';
-import { assignSlots, type SlotWish, streamRequests } from './video-slots.ts';
+import { StateFeed } from './state-feed.ts';
+import { VideoWatch } from './video-watch.ts';
 
 /** What a session is made with: options with everything filled in. */
 export interface SessionOptions extends JoinConferenceOptions {
   readonly platform: ConferencePlatform;
+  readonly memberOf: (userHash: string) => MemberId | undefined;
   /** {@link SESSION_TIMINGS} by default. */
   readonly timings?: Partial<SessionTimings>;
 }
@@ -46,34 +50,26 @@ export class ConferenceSession implements GroupConference {
   readonly #keys: KeyDriver;
   readonly #box: PropertyBox | undefined;
   readonly #properties: PropertySync;
-  readonly #speakers = new SpeakerRanking();
-  readonly #meter = new QualityMeter();
-  readonly #listeners = new Set<(state: ConferenceState) => void>();
+  readonly #readings: MediaReadings;
+  readonly #video: VideoWatch;
+  readonly #feed = new StateFeed(() => this.#snapshot());
+  readonly #timers: RepeatingTimers;
   /** Ends every request under way when the session does. */
   readonly #life = new AbortController();
-  readonly #repeating: Cancel[] = [];
   #status: ConferenceStatus = 'joining';
   #endedBecause: ConferenceState['endedBecause'];
   #muted: boolean;
   #sending: SentVideo = 'off';
   #profile: Profile;
   #sealing: ConferenceState['sealing'] = 'waiting';
-  #state: ConferenceState | undefined;
   #announced = false;
   #connection: Connection | undefined;
   #list: ParticipantsMessage | undefined;
   #unansweredPings = 0;
   #stopRosterTimer: Cancel | undefined;
-  #reconnecting: Promise<void> | undefined;
-  #reconnectAgain = false;
-  #wishes: readonly VideoWish[] = [];
-  #slots: readonly (SlotWish | undefined)[] = [];
-  #sentStreams = '';
-  #stopWishesTimer: Cancel | undefined;
-  #figures: MediaStatistics | undefined;
+  #reconnecting = false;
   #leaving: Promise<void> | undefined;
   #goodbye: (() => void) | undefined;
-  #hasStarted = false;
 
   /** Throws `ClientError` where media cannot be opened. */
   constructor(options: SessionOptions) {
@@ -83,6 +79,7 @@ export class ConferenceSession implements GroupConference {
     this.#muted = options.muted ?? false;
     this.#profile = options.profile;
     const { conferenceId, selfId, keys, profileKey, platform } = options;
+    this.#timers = new RepeatingTimers((delayMs, run) => platform.after(delayMs, run));
     this.#messages = new ClientMessages(conferenceId, selfId);
     this.#others = new ParticipantList(selfId);
     this.#box =
@@ -95,7 +92,7 @@ export class ConferenceSession implements GroupConference {
       read: () => ({
         muted: this.#muted,
         video: this.#sending,
-        boxed: { profile: this.#profile, quality: this.#meter.quality },
+        boxed: { profile: this.#profile, quality: this.#readings.quality },
         epoch: keys.announcedEpoch,
       }),
       send: (props) => this.#send(this.#messages.props(props, true)),
@@ -109,6 +106,22 @@ export class ConferenceSession implements GroupConference {
       },
       receivedChanged: () => this.#changed(),
     });
+    this.#video = new VideoWatch({
+      selfId,
+      slots: this.#media.videoSlots,
+      wishesMs: this.#timings.wishesMs,
+      after: (delayMs, run) => platform.after(delayMs, run),
+      sendsVideo: (id) => this.#others.videoOf(id) !== 'off',
+      request: (streams) => this.#send(this.#messages.streams(streams)),
+      changed: () => this.#changed(),
+    });
+    this.#readings = new MediaReadings({
+      selfId,
+      media: this.#media,
+      others: this.#others,
+      now: () => platform.now(),
+      slotOf: (id) => this.#video.slotOf(id),
+    });
     this.#media.command({
       type: 'start',
       conversationHash: conferenceId,
@@ -119,7 +132,7 @@ export class ConferenceSession implements GroupConference {
     this.#keys = new KeyDriver({
       platform,
       provider: keys,
-      memberOf: (hash) => this.#memberOf(hash),
+      memberOf: options.memberOf,
       pipe: options.pipe,
       change: (change) => {
         this.#media.command({ type: 'key-change', change });
@@ -131,13 +144,11 @@ export class ConferenceSession implements GroupConference {
   }
 
   get state(): ConferenceState {
-    this.#state ??= this.#snapshot();
-    return this.#state;
+    return this.#feed.state;
   }
 
   subscribe(listener: (state: ConferenceState) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#feed.subscribe(listener);
   }
 
   /** Joins; once only. Rejects with `ClientError`, with the session ended. */
@@ -146,7 +157,7 @@ export class ConferenceSession implements GroupConference {
     const abort = (): void => this.#end('aborted');
     if (signal?.aborted) abort();
     signal?.addEventListener('abort', abort);
-    const stop = this.#platform.after(this.#timings.joinTimeoutMs, () => this.#life.abort());
+    const stop = this.#platform.after(this.#timings.joinTimeoutMs, () => this.#life.abort(JOIN_TIMEOUT));
     try {
       this.#requireLife();
       this.#media.setMuted(this.#muted);
@@ -155,18 +166,19 @@ export class ConferenceSession implements GroupConference {
       const connection = await this.#connect(servers, false);
       this.#use(connection);
     } catch (error) {
-      const failure = this.#failureOf(error);
-      this.#end(failure.code);
-      throw failure;
+      this.#end(codeOf(error));
+      throw error instanceof ClientError ? error : new ClientError('internal', { cause: error });
     } finally {
       stop();
       signal?.removeEventListener('abort', abort);
     }
     const stopGoing = this.#platform.onGoing?.(() => this.#send(this.#messages.hangup(false)));
-    if (stopGoing !== undefined) this.#repeating.push(stopGoing);
-    this.#repeat(this.#timings.pingMs, () => this.#ping());
-    this.#repeat(this.#timings.speakersMs, () => this.#readSpeakers());
-    this.#repeat(this.#timings.statisticsMs, () => void this.#readStatistics());
+    if (stopGoing !== undefined) this.#timers.add(stopGoing);
+    this.#timers.every(this.#timings.pingMs, () => this.#ping());
+    this.#timers.every(this.#timings.speakersMs, () => {
+      if (this.#readings.readSpeakers()) this.#changed();
+    });
+    this.#timers.every(this.#timings.statisticsMs, () => void this.#readFigures());
   }
 
   async setMicrophone(track: MediaStreamTrack | undefined): Promise<void> {
@@ -202,32 +214,12 @@ export class ConferenceSession implements GroupConference {
 
   watch(wishes: readonly VideoWish[]): void {
     this.#requireLife();
-    this.#wishes = [...wishes];
-    this.#stopWishesTimer ??= this.#platform.after(this.#timings.wishesMs, () => {
-      this.#stopWishesTimer = undefined;
-      this.#assignSlots();
-    });
+    this.#video.watch(wishes);
   }
 
   async statistics(): Promise<ConferenceStatistics> {
     this.#requireLife();
-    if (this.#figures === undefined) await this.#readStatistics();
-    const figures = this.#figures;
-    const frames = this.#others.frames();
-    return {
-      roundTripMs: figures?.roundTripMs,
-      lossSent: figures?.lossSent,
-      lossReceived: figures?.lossReceived,
-      sentBps: figures?.sentBps ?? 0,
-      receivedBps: figures?.receivedBps ?? 0,
-      path: figures?.path,
-      participants: [...frames].map(([id, { opened, refused }]) => ({
-        id,
-        video: figures?.video[this.#slots.findIndex((slot) => slot?.id === id)],
-        framesOpened: opened,
-        framesRefused: refused,
-      })),
-    };
+    return this.#readings.statistics();
   }
 
   reconnect(): void {
@@ -236,6 +228,7 @@ export class ConferenceSession implements GroupConference {
   }
 
   refresh(): void {
+    if (this.#status === 'ended') return;
     if (this.#list !== undefined) this.#handleList(this.#list);
     this.#keys.refresh();
   }
@@ -276,7 +269,6 @@ export class ConferenceSession implements GroupConference {
     const before = this.#connection;
     this.#connection = connection;
     this.#unansweredPings = 0;
-    this.#sentStreams = '';
     before?.close();
     this.#setStatus('joined');
     this.#stopRosterTimer?.();
@@ -287,7 +279,7 @@ export class ConferenceSession implements GroupConference {
     });
     this.#send(this.#messages.props(this.#properties.plain(), false));
     this.#tellProperties();
-    this.#sendStreams();
+    this.#video.restart();
   }
 
   #handleText(text: string): void {
@@ -317,7 +309,7 @@ export class ConferenceSession implements GroupConference {
 
   #handleList(list: ParticipantsMessage): void {
     const { selfId } = this.#options;
-    const accepts = (id: string): boolean => this.#memberOf(id) !== undefined;
+    const accepts = (id: string): boolean => this.#options.memberOf(id) !== undefined;
     this.#list = list;
     this.#others.handleList(list, accepts);
     this.#media.command({ type: 'senders', senders: this.#others.senders() });
@@ -328,22 +320,17 @@ export class ConferenceSession implements GroupConference {
     }
     this.#keys.handleRoster(list);
     this.#send(this.#messages.authorise(list, accepts));
-    this.#assignSlots();
-    this.#changed();
+    this.#video.update();
   }
 
   #announce(list: ParticipantsMessage): void {
     if (this.#announced) return;
     this.#announced = true;
-    const server = this.#connection!.server;
     // A server that restarted may not know that the conference began with us.
     if (!list.shouldStart && list.participants.length !== 1) return;
-    this.#options.announce?.({
-      server,
-      servers: list.sfts ?? [server],
-      timestampMs: list.timestampMs,
-      sequenceNumber: list.sequenceNumber,
-    });
+    const { server } = this.#connection!;
+    const { timestampMs, sequenceNumber, sfts: servers = [server] } = list;
+    this.#options.announce?.({ server, servers, timestampMs, sequenceNumber });
   }
 
   #handleProps({ sourceUserId: id, props }: PropsMessage): void {
@@ -351,8 +338,7 @@ export class ConferenceSession implements GroupConference {
     const epoch = Number(props.keysync ?? Number.NaN);
     if (Number.isSafeInteger(epoch)) this.#keys.handleAnnouncedEpoch(id, epoch);
     this.#openBox(id, props);
-    this.#assignSlots();
-    this.#changed();
+    this.#video.update();
   }
 
   #openBox(id: string, props: Props): void {
@@ -400,83 +386,32 @@ export class ConferenceSession implements GroupConference {
   }
 
   #reconnect(): void {
-    if (this.#status === 'ended' || this.#leaving !== undefined) return;
-    if (this.#reconnecting !== undefined) {
-      this.#reconnectAgain = true;
-      return;
-    }
+    if (this.#status === 'ended' || this.#leaving !== undefined || this.#reconnecting) return;
+    this.#reconnecting = true;
     this.#setStatus('reconnecting');
-    this.#reconnectAgain = false;
-    this.#reconnecting = this.#tryToReconnect().then((error) => {
-      this.#reconnecting = undefined;
-      if (error !== undefined) this.#end(error);
-      else if (this.#reconnectAgain) this.#reconnect();
+    this.#makeAnew().catch((error: unknown) => this.#end(codeOf(error)));
+  }
+
+  async #makeAnew(): Promise<void> {
+    const { reconnectDelayMs, maxReconnectDelayMs, reconnectTimeoutMs } = this.#timings;
+    const { server } = this.#connection!;
+    const connection = await attemptRepeatedly({
+      attempt: () => this.#connect([server], true),
+      now: () => this.#platform.now(),
+      after: (delayMs, run) => this.#platform.after(delayMs, run),
+      delayMs: reconnectDelayMs,
+      maxDelayMs: maxReconnectDelayMs,
+      timeoutMs: reconnectTimeoutMs,
+      signal: this.#life.signal,
     });
+    this.#reconnecting = false;
+    if (this.#status === 'ended') connection.close();
+    else this.#use(connection);
   }
 
-  /** Resolves with the reason for giving up. */
-  async #tryToReconnect(): Promise<ClientErrorCode | undefined> {
-    const giveUpAt = this.#platform.now() + this.#timings.reconnectTimeoutMs;
-    const server = this.#connection!.server;
-    for (let delayMs = this.#timings.reconnectDelayMs; ; delayMs *= 2) {
-      try {
-        const connection = await this.#connect([server], true);
-        if (this.#life.signal.aborted) connection.close();
-        else this.#use(connection);
-        return undefined;
-      } catch (error) {
-        const { code } = this.#failureOf(error);
-        if (this.#life.signal.aborted) return undefined;
-        if (FINAL_CODES.has(code)) return code;
-      }
-      if (this.#platform.now() + delayMs > giveUpAt) return 'connection-lost';
-      await this.#pause(Math.min(delayMs, this.#timings.maxReconnectDelayMs));
-      if (this.#life.signal.aborted) return undefined;
-    }
-  }
-
-  #pause(delayMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const stop = this.#platform.after(delayMs, resolve);
-      this.#life.signal.addEventListener('abort', () => {
-        stop();
-        resolve();
-      });
-    });
-  }
-
-  #assignSlots(): void {
-    const slots = this.#media.videoSlots;
-    const shown = this.#wishes.filter(({ id }) => this.#others.videoOf(id) !== 'off');
-    this.#slots = assignSlots(this.#slots, shown, slots);
-    this.#sendStreams();
-    this.#changed();
-  }
-
-  #sendStreams(): void {
-    const streams = streamRequests(this.#slots, this.#options.selfId);
-    const text = this.#messages.streams(streams);
-    if (text === this.#sentStreams || (this.#sentStreams === '' && streams.length === 0)) return;
-    if (this.#send(text)) this.#sentStreams = text;
-  }
-
-  #readSpeakers(): void {
-    const levels = new Map<string, number>();
-    for (const { source, level } of this.#media.receivedAudio()) {
-      if (source !== undefined && this.#others.has(source)) {
-        levels.set(source, Math.max(level, levels.get(source) ?? 0));
-      }
-    }
-    levels.set(this.#options.selfId, this.#media.sentAudioLevel());
-    if (this.#speakers.update(this.#platform.now(), levels)) this.#changed();
-  }
-
-  async #readStatistics(): Promise<void> {
-    this.#media.command({ type: 'count' });
-    const figures = await this.#media.statistics().catch(() => undefined);
-    if (figures === undefined || this.#status === 'ended') return;
-    this.#figures = figures;
-    if (!this.#meter.update(figures)) return;
+  async #readFigures(): Promise<void> {
+    const changed = await this.#readings.readFigures();
+    if (!changed || this.#status === 'ended') return;
     this.#tellProperties();
     this.#changed();
   }
@@ -488,11 +423,6 @@ export class ConferenceSession implements GroupConference {
 
   #send(text: string): boolean {
     return this.#connection?.send(text) ?? false;
-  }
-
-  #memberOf(userHash: string): MemberId | undefined {
-    const { memberOf } = this.#options;
-    return memberOf === undefined ? { userId: userHash, clientId: '_' } : memberOf(userHash);
   }
 
   #setStatus(status: ConferenceStatus): void {
@@ -512,9 +442,9 @@ export class ConferenceSession implements GroupConference {
     this.#endedBecause = because;
     this.#setStatus('ended');
     this.#life.abort();
-    for (const stop of this.#repeating) stop();
+    this.#timers.close();
     this.#stopRosterTimer?.();
-    this.#stopWishesTimer?.();
+    this.#video.close();
     this.#keys.close();
     this.#connection?.close();
     this.#media.close();
@@ -527,38 +457,12 @@ export class ConferenceSession implements GroupConference {
     }
   }
 
-  #failureOf(error: unknown): ClientError {
-    if (!(error instanceof ClientError)) return new ClientError('internal', { cause: error });
-    if (error.code !== 'aborted' || this.#endedBecause === 'aborted') return error;
-    return new ClientError('server-unreachable', { detail: 'timeout' });
-  }
-
-  #repeat(periodMs: number, run: () => void): void {
-    let stop: Cancel | undefined;
-    const next = (): void => {
-      stop = this.#platform.after(periodMs, () => {
-        next();
-        run();
-      });
-    };
-    next();
-    this.#repeating.push(() => stop?.());
-  }
-
   #changed(): void {
-    const wasCurrent = this.#state !== undefined;
-    this.#state = undefined;
-    if (!wasCurrent && this.#hasStarted) return;
-    this.#hasStarted = true;
-    // Many changes come together; listeners hear of them once.
-    queueMicrotask(() => {
-      const { state } = this;
-      for (const listener of [...this.#listeners]) listener(state);
-    });
+    this.#feed.changed();
   }
 
   #snapshot(): ConferenceState {
-    const speakers = this.#speakers.speakers;
+    const { speakers } = this.#readings;
     const received = this.#media.receivedVideo;
     return {
       status: this.#status,
@@ -567,12 +471,12 @@ export class ConferenceSession implements GroupConference {
       muted: this.#muted,
       sending: this.#sending,
       profile: this.#profile,
-      quality: this.#meter.quality,
+      quality: this.#readings.quality,
       sealing: this.#sealing,
       participants: this.#others.snapshots({
         isSpeaking: (id) => speakers.includes(id),
         videoStream: (id) => {
-          const slot = received[this.#slots.findIndex((wish) => wish?.id === id)];
+          const slot = received[this.#video.slotOf(id)];
           return slot?.source === id ? slot.stream : undefined;
         },
       }),
@@ -583,12 +487,6 @@ export class ConferenceSession implements GroupConference {
   }
 }
 
-/** Refusals that trying again does not change. */
-const FINAL_CODES: ReadonlySet<ClientErrorCode> = new Set<ClientErrorCode>([
-  'client-outdated',
-  'access-denied',
-  'may-not-start',
-  'no-webrtc',
-  'no-frame-encryption',
-  'internal',
-]);
+function codeOf(error: unknown): ClientErrorCode {
+  return error instanceof ClientError ? error.code : 'internal';
+}

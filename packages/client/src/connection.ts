@@ -1,6 +1,6 @@
 import { ClientError } from './client-error.ts';
 import type { ConferenceMedia, ConferencePeer, ConferencePlatform } from './conference-platform.ts';
-import { type OfferRequest, postAnswer, requestOffer } from './offer-request.ts';
+import { JOIN_TIMEOUT, type OfferRequest, postAnswer, requestOffer } from './offer-request.ts';
 import type { SessionTimings } from './session-timings.ts';
 
 /** How a connection is made. */
@@ -39,11 +39,14 @@ export class Connection {
     const offer = await requestOffer(platform, options.servers, request);
     const inbox = new Inbox();
     const peer = media.createPeer(inbox);
-    const abort = (): void => inbox.fail(new ClientError('aborted'));
+    const abort = (): void => {
+      if (request.signal.reason === JOIN_TIMEOUT) inbox.failed('timeout');
+      else inbox.fail(new ClientError('aborted'));
+    };
     request.signal.addEventListener('abort', abort);
     const stop = platform.after(timings.mediaTimeoutMs, () => inbox.failed('timeout'));
     try {
-      if (request.signal.aborted) throw new ClientError('aborted');
+      if (request.signal.aborted) abort();
       const sdp = await inbox.unlessFailed(takeOffer(peer, offer.sdp));
       const body = options.answer(offer.type, sdp);
       // The channel opens after the server has our answer, which is as good as its reply.

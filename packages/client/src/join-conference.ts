@@ -66,7 +66,8 @@ export async function joinConference(options: JoinConferenceOptions): Promise<Gr
   checkId(() => parseConversationHash(conferenceId));
   checkId(() => parseUserHash(selfId));
   const platform = options.platform ?? browserPlatform();
-  const session = new ConferenceSession({ ...options, platform });
+  const memberOf = options.memberOf ?? ((userId: string) => ({ userId, clientId: '_' }));
+  const session = new ConferenceSession({ ...options, platform, memberOf });
   await session.join(options.signal);
   return session;
 }

@@ -6,6 +6,9 @@ import type { ConferencePlatform } from './conference-platform.ts';
 /** Servers that are asked at once at most. */
 export const MAX_SERVERS = 3;
 
+/** Reason with which a request is aborted because all that belongs to joining takes too long. */
+export const JOIN_TIMEOUT = 'join-timeout';
+
 /** An offer of a server. */
 export interface ServerOffer {
   /** Where further requests go. */
@@ -38,7 +41,9 @@ export async function requestOffer(
   try {
     return await Promise.any(servers.map((server) => askOne(platform, server, { ...request, signal })));
   } catch (error) {
-    if (request.signal.aborted) throw new ClientError('aborted');
+    if (request.signal.aborted) {
+      throw new ClientError(request.signal.reason === JOIN_TIMEOUT ? 'server-unreachable' : 'aborted');
+    }
     const failures = error instanceof AggregateError ? error.errors : [error];
     throw mostTelling(failures.map(asClientError));
   } finally {
