@@ -20,6 +20,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type BundledPage, serveBundledPage } from './bundled-page.ts';
 import { eventually } from './call-page.ts';
 import { type CallBrowser, startCallBrowser } from './chromium.ts';
+import { type FirefoxBrowser, startFirefox } from './firefox.ts';
 import { MeetingPage } from './meeting-page-driver.ts';
 import { type SftProcess, startSftProcess } from './sft-process.ts';
 
@@ -257,8 +258,11 @@ describe('bots where a tenth of all media packets is lost on each way', () => {
   });
 });
 
-describe('the bots of the examples', () => {
-  let browser: CallBrowser;
+describe.each([
+  ['Chromium', startCallBrowser],
+  ['Firefox', startFirefox],
+])('the bots of the examples and a page in %s', (_name, startBrowser) => {
+  let browser: CallBrowser | FirefoxBrowser;
   let served: BundledPage;
   let page: MeetingPage;
   let link: string;
@@ -266,7 +270,7 @@ describe('the bots of the examples', () => {
   const children: ChildProcess[] = [];
 
   beforeAll(async () => {
-    [browser, served] = await Promise.all([startCallBrowser(), serveBundledPage('meeting')]);
+    [browser, served] = await Promise.all([startBrowser(), serveBundledPage('meeting')]);
     folder = await mkdtemp(join(tmpdir(), 'conclave-bots-'));
     link = newLink();
     page = await MeetingPage.open(browser, served);
@@ -309,7 +313,7 @@ describe('the bots of the examples', () => {
     expect(await ended).toEqual([0, null]);
   }
 
-  test('echo lets a page in Chromium see and hear itself', async () => {
+  test('echo lets the page see and hear itself', async () => {
     const echo = start('echo-bot');
     const id = await other('Echo');
     await page.watchAll();
@@ -326,7 +330,7 @@ describe('the bots of the examples', () => {
     await stop(echo);
   });
 
-  test('tone plays to the page what a bot has recorded of it', async () => {
+  test('tone plays what another bot has recorded of the page', async () => {
     const recorded: Buffer[] = [];
     const recorder = await joinMeetingAsBot({
       link: parseMeetingLink(link),
