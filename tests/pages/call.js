@@ -89,9 +89,11 @@ class Call {
       selective_audio: true,
       selective_video: true,
       vstreams: this.options.vstreams ?? 4,
+      ...(this.options.anchor && { sft_url: this.options.anchor.url, sft_tuple: this.options.anchor.tuple }),
     });
     if (setup.type === 'CONFCONN') throw new Error(`refused with status ${setup.status}`);
     this.offer = setup.sdp;
+    this.anchor = { url: setup.url, tuple: setup.sft_tuple };
     const old = this.pc;
     const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
     this.pc = pc;

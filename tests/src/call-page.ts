@@ -65,6 +65,8 @@ export interface CallOptions {
   readonly frequency?: number;
   readonly video?: { readonly width?: number; readonly height?: number; readonly frameRate?: number };
   readonly vstreams?: number;
+  /** The server that holds the conference, when it is another one. */
+  readonly anchor?: { readonly url: string; readonly tuple?: string };
   /** Only candidate lines of the offer that match this pattern are used. */
   readonly candidates?: string;
 }

@@ -31,6 +31,8 @@ export interface SftProcessOptions {
   readonly address?: string;
   /** Network interface for media. Default `lo`. */
   readonly interfaceName?: string;
+  /** URL that it calls itself. Default: where its signalling is. */
+  readonly ownUrl?: string;
   /** Default free ones. */
   readonly ports?: { readonly signalling: number; readonly metrics: number; readonly media: number };
   /** Says whether it serves, for a server that does not log it; asked until it does. Default: it logged it. */
@@ -65,7 +67,7 @@ export async function startSftProcess(options: SftProcessOptions = {}): Promise<
       '-O',
       options.interfaceName ?? 'lo',
       '-u',
-      url,
+      options.ownUrl ?? url,
       '-w',
       '1',
       '--media-port',

@@ -14,9 +14,10 @@ import type {
   ConnectRequest,
 } from './conference-host.ts';
 import { ConferenceSession } from './conference-session.ts';
+import type { Anchor, AnchorRefusal, Federation, FederationOptions } from './federation.ts';
 import { AUDIO_SLOTS, Leg, type LegSurroundings } from './leg.ts';
 import type { LegQualityFigures } from './leg-quality.ts';
-import { legOfEgress, legOfIngress } from './rule-ids.ts';
+import { legOfEgress, legOfIngress, peerOf } from './rule-ids.ts';
 
 /** What the registry needs to know of the server it belongs to. */
 export interface RegistryOptions {
@@ -24,6 +25,10 @@ export interface RegistryOptions {
   /** Our own URL, as clients are told. */
   readonly url: string;
   readonly timings?: Partial<ConferenceTimings>;
+  /** Links to other servers; absent: conferences are here alone. Made with what the registry gives it. */
+  readonly federate?: (host: FederationHost) => Federation;
+  /** A client named an anchor that its conference cannot be joined to. */
+  readonly onAnchorRefused?: (conversation: ConversationHash, reason: AnchorRefusal) => void;
   readonly onJoined?: (durationMs: number) => void;
   readonly onLegClosed?: (conversation: ConversationHash, reason: string) => void;
   /** A STUN message was dropped: it named none of our legs, or its leg found it forged, outdated or of no use. */
@@ -35,6 +40,9 @@ export interface RegistryOptions {
   /** The last conference has ended. */
   readonly onIdle?: () => void;
 }
+
+/** What a registry gives to the federation that it makes. */
+export type FederationHost = Pick<FederationOptions, 'drawPeer' | 'sessionOf'>;
 
 /** No leg has this id. */
 const NO_LEG = 0 as LegId;
@@ -55,6 +63,7 @@ export class ConferenceRegistry implements ConferenceHost {
   readonly #legs = new Map<LegId, Leg>();
   /** Which leg an accepted TCP connection belongs to. */
   readonly #legOfConnection = new Map<number, Leg>();
+  readonly #federation: Federation | undefined;
   readonly #packetsSeen = new Map<IngressId, number>();
   readonly #udpSockets: ReadonlySet<number>;
   readonly #ticker: NodeJS.Timeout;
@@ -74,6 +83,10 @@ export class ConferenceRegistry implements ConferenceHost {
     this.#udpSockets = new Set(
       this.#forwarder.sockets.filter((s) => s.transport === 'udp').map((s) => s.socket),
     );
+    this.#federation = options.federate?.({
+      drawPeer: () => peerOf(this.#nextLeg++ as LegId),
+      sessionOf: (conversation) => this.#sessions.get(conversation),
+    });
     this.#ticker = setInterval(() => this.#tick(), LEVELS_INTERVAL_MS);
     this.#ticker.unref();
   }
@@ -98,6 +111,11 @@ export class ConferenceRegistry implements ConferenceHost {
     return this.#sessions.values();
   }
 
+  /** Links to other servers that are up. */
+  get links(): number {
+    return this.#federation?.links ?? 0;
+  }
+
   isKnownCaller(conversation: ConversationHash, userId: UserHash, clientId: string): boolean {
     return this.#sessions.get(conversation)?.conference.hasCaller(userId, clientId) ?? false;
   }
@@ -114,7 +132,10 @@ export class ConferenceRegistry implements ConferenceHost {
     if (signal.aborted) return Promise.resolve({ kind: 'refused', reason: 'superseded' });
     const known = this.isKnownCaller(request.conversation, request.userId, request.clientId);
     if (this.#draining && !known) return Promise.resolve({ kind: 'refused', reason: 'draining' });
-    const session = this.#sessions.get(request.conversation) ?? this.#createSession(request.conversation);
+    const elsewhere = request.anchor !== undefined && this.#federation?.isElsewhere(request.anchor) === true;
+    const session =
+      this.#sessions.get(request.conversation) ??
+      this.#createSession(request.conversation, elsewhere ? 'elsewhere' : 'here');
     const leg = new Leg(
       this.#options.surroundings,
       {
@@ -139,12 +160,15 @@ export class ConferenceRegistry implements ConferenceHost {
       }),
     );
     const reoffer = request.update && known;
+    if (elsewhere && session.anchor === 'elsewhere') this.#joinAnchor(session, request.anchor!);
+    const tuple = session.anchor === 'elsewhere' ? undefined : this.#federation?.tupleOf(session.thread);
     return Promise.resolve({
       kind: 'offer',
       sdp: leg.offer,
       update: request.update,
       withUrl: !reoffer,
       withDestination: reoffer,
+      ...(tuple === undefined ? {} : { tuple }),
     });
   }
 
@@ -180,6 +204,7 @@ export class ConferenceRegistry implements ConferenceHost {
   close(): void {
     clearInterval(this.#ticker);
     for (const session of [...this.#sessions.values()]) session.dispose();
+    this.#federation?.close();
     for (const leg of this.#legs.values()) leg.close();
   }
 
@@ -197,6 +222,10 @@ export class ConferenceRegistry implements ConferenceHost {
   #handleForwarderEvent(event: ForwarderEvent): void {
     switch (event.type) {
       case 'stun': {
+        if (this.#federation?.owns(event.path.socket)) {
+          this.#federation.handleStun(event.path, event.bytes);
+          break;
+        }
         const leg = this.#options.surroundings.router.route(event.bytes);
         const path = this.#icePath(event.path);
         if (leg && path.transport === 'tcp') this.#legOfConnection.set(path.socket, leg);
@@ -205,6 +234,7 @@ export class ConferenceRegistry implements ConferenceHost {
         break;
       }
       case 'dtls':
+        if (this.#federation?.handleDtls(event.peer, event.bytes)) break;
         this.#legs.get(event.peer as number as LegId)?.handleDtls(this.#icePath(event.path), event.bytes);
         break;
       case 'path-closed':
@@ -247,7 +277,7 @@ export class ConferenceRegistry implements ConferenceHost {
     };
   }
 
-  #createSession(conversation: ConversationHash): ConferenceSession {
+  #createSession(conversation: ConversationHash, anchor: 'here' | 'elsewhere'): ConferenceSession {
     const now = this.#options.surroundings.now;
     const thread = this.#leastLoadedThread();
     const conference = new Conference({
@@ -270,14 +300,26 @@ export class ConferenceRegistry implements ConferenceHost {
         onLegClosed: (leg, reason) => this.#forget(leg, conversation, reason),
         onLegReleased: (leg) => this.#legs.delete(leg.id),
         onFault: (faulty, error) => this.#fault(faulty, error),
+        drawLeg: (owner) => {
+          const leg = this.#nextLeg++ as LegId;
+          this.#sessionOfLeg.set(leg, owner);
+          return leg;
+        },
+        onLegDropped: (leg) => this.#sessionOfLeg.delete(leg),
+        onParted: (parted) => this.#federation?.parted(parted),
         onEnded: (ended) => this.#endSession(ended),
       },
       conference,
-      { conversation, group: this.#nextGroup++ as GroupId, thread, audioSlots: AUDIO_SLOTS },
+      { conversation, group: this.#nextGroup++ as GroupId, thread, audioSlots: AUDIO_SLOTS, anchor },
     );
     this.#sessions.set(conversation, session);
     this.#conferencesTotal += 1;
     return session;
+  }
+
+  #joinAnchor(session: ConferenceSession, anchor: Anchor): void {
+    const refusal = this.#federation?.join(session, anchor);
+    if (refusal !== undefined) this.#options.onAnchorRefused?.(session.conversation, refusal);
   }
 
   #leastLoadedThread(): number {
@@ -294,6 +336,7 @@ export class ConferenceRegistry implements ConferenceHost {
   #endSession(session: ConferenceSession): void {
     if (this.#sessions.get(session.conversation) === session) this.#sessions.delete(session.conversation);
     for (const [id, owner] of this.#sessionOfLeg) if (owner === session) this.#sessionOfLeg.delete(id);
+    this.#federation?.forget(session);
     if (this.#draining && this.#sessions.size === 0) this.#options.onIdle?.();
   }
 

@@ -1,9 +1,10 @@
 import type { NowMs } from '@conclave/bytes';
-import type { Conference, ConferenceEffect, LegId, VideoLayer } from '@conclave/conference';
-import type { ConversationHash } from '@conclave/econn';
+import type { Conference, ConferenceEffect, LegId, LinkId, LinkRole, VideoLayer } from '@conclave/conference';
+import type { ConversationHash, LinkMessage } from '@conclave/econn';
 import type { AudioLevelSample, Forwarder, ForwarderEvent, GroupId, IngressStats } from '@conclave/forwarder';
 import type { Answer } from '@conclave/sdp';
 import { PollTimer } from '@conclave/service';
+import type { FederationLink } from './federation-link.ts';
 import { type Leg, type LegListener, sends } from './leg.ts';
 import {
   egressOf,
@@ -15,6 +16,7 @@ import {
   slotOfEgress,
   streamOfIngress,
 } from './rule-ids.ts';
+import { SessionLink } from './session-link.ts';
 
 /** What a conference's session needs from the server around it. */
 export interface SessionSurroundings {
@@ -30,6 +32,12 @@ export interface SessionSurroundings {
   readonly onQuality: (leg: Leg) => void;
   /** A defect showed in this conference, which cannot go on; others can. */
   readonly onFault: (session: ConferenceSession, error: unknown) => void;
+  /** A number for a leg that stands for a participant at another server; its events are to come here. */
+  readonly drawLeg: (session: ConferenceSession) => LegId;
+  /** A leg that stood for a participant at another server is gone. */
+  readonly onLegDropped: (leg: LegId) => void;
+  /** The conference parted from another server. */
+  readonly onParted: (session: ConferenceSession) => void;
   /** The conference has ended. */
   readonly onEnded: (session: ConferenceSession) => void;
 }
@@ -47,10 +55,14 @@ export class ConferenceSession implements LegListener {
   readonly conference: Conference;
   readonly group: GroupId;
   readonly thread: number;
+  /** Whether other servers join it here, or this one joins it elsewhere. */
+  readonly anchor: 'here' | 'elsewhere';
   /** When it was made. */
   readonly startedAt: NowMs;
   readonly #surroundings: SessionSurroundings;
   readonly #legs = new Map<LegId, Leg>();
+  readonly #links = new Map<LinkId, SessionLink>();
+  #nextLink = 1;
   readonly #timer: PollTimer;
   readonly #lingering = new Map<Leg, NodeJS.Timeout>();
   #draining = false;
@@ -64,6 +76,7 @@ export class ConferenceSession implements LegListener {
       readonly group: GroupId;
       readonly thread: number;
       readonly audioSlots: number;
+      readonly anchor: 'here' | 'elsewhere';
     },
   ) {
     this.#surroundings = surroundings;
@@ -71,6 +84,7 @@ export class ConferenceSession implements LegListener {
     this.conversation = options.conversation;
     this.group = options.group;
     this.thread = options.thread;
+    this.anchor = options.anchor;
     this.startedAt = surroundings.now();
     this.#timer = new PollTimer(surroundings.now, () => {
       try {
@@ -199,6 +213,37 @@ export class ConferenceSession implements LegListener {
     this.#drain();
   }
 
+  /** Shares the conference with the server at the other end of the link from now on. */
+  openLink(link: FederationLink, role: LinkRole): void {
+    if (this.#ended || [...this.#links.values()].some((known) => known.link === link)) return;
+    const id = this.#nextLink++ as LinkId;
+    const { forwarder, now, drawLeg } = this.#surroundings;
+    this.#links.set(id, new SessionLink(id, link, forwarder, () => drawLeg(this)));
+    link.attach(this, () => {
+      this.#dropLink(id);
+      this.conference.linkClosed(now(), id);
+      this.#drain();
+    });
+    this.conference.linkOpened(now(), {
+      link: id,
+      role,
+      drawSsrc: () => link.drawSsrc(),
+      drawLeg: () => drawLeg(this),
+    });
+    this.#drain();
+  }
+
+  /** Takes what the other server said about this conference; false when the conference does not use that link. */
+  linkMessage(link: FederationLink, message: LinkMessage): boolean {
+    for (const known of this.#links.values()) {
+      if (known.link !== link) continue;
+      this.conference.linkMessage(this.#surroundings.now(), known.id, message);
+      this.#drain();
+      return true;
+    }
+    return false;
+  }
+
   /** Frees everything at once, for the end of the process. */
   dispose(): void {
     for (const [leg, timer] of this.#lingering) {
@@ -284,6 +329,25 @@ export class ConferenceSession implements LegListener {
       case 'request-key-frame':
         forwarder.requestKeyFrame(ingressOf(effect.leg, effect.layer));
         break;
+      case 'send-link':
+        this.#links.get(effect.link)?.link.send(effect.message);
+        break;
+      case 'import-leg':
+        this.#links.get(effect.link)?.importLeg(effect);
+        break;
+      case 'add-export':
+        this.#links.get(effect.link)?.addExport(effect);
+        break;
+      case 'set-export':
+        this.#links.get(effect.link)?.setExport(effect);
+        break;
+      case 'remove-export':
+        this.#links.get(effect.link)?.removeExport(effect.export);
+        break;
+      case 'close-link':
+        this.#dropLink(effect.link);
+        this.#surroundings.onParted(this);
+        break;
       case 'close-leg':
         this.#closeLeg(effect.leg, effect.reason);
         break;
@@ -295,8 +359,12 @@ export class ConferenceSession implements LegListener {
 
   /** The leg is out of the conference at once; its transport stays a moment to deliver what was just sent. */
   #closeLeg(id: LegId, reason: string): void {
+    for (const link of this.#links.values()) link.dropLeg(id);
     const leg = this.#legs.get(id);
-    if (!leg) return;
+    if (!leg) {
+      this.#surroundings.onLegDropped(id);
+      return;
+    }
     this.#legs.delete(id);
     for (const stream of LEG_STREAMS) {
       this.#surroundings.forwarder.removeIngress(ingressOf(id, stream));
@@ -316,9 +384,18 @@ export class ConferenceSession implements LegListener {
     this.#surroundings.onLegClosed(leg, reason);
   }
 
+  #dropLink(id: LinkId): void {
+    const known = this.#links.get(id);
+    if (known === undefined) return;
+    this.#links.delete(id);
+    known.link.detach(this);
+    known.close();
+  }
+
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
+    for (const id of [...this.#links.keys()]) this.#dropLink(id);
     this.#timer.stop();
     for (const leg of this.#legs.values()) leg.close();
     this.#legs.clear();

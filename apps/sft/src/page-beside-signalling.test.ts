@@ -47,6 +47,7 @@ async function start(webFolder: string | undefined): Promise<{ server: Signallin
     host,
     metrics: new SftMetrics({
       version: '1.2.3',
+      readLinks: () => 0,
       readUsage: () => usage,
       readCounters: () => ({}),
       uptimeSeconds: () => 1,

@@ -41,6 +41,7 @@ describe('the settings of the sft command', () => {
       signalling: { address: '127.0.0.1', port: 8585, tls: undefined },
       metrics: { address: '127.0.0.1', port: 49090 },
       admin: undefined,
+      federation: undefined,
       url: 'http://127.0.0.1:8585',
       webFolder: undefined,
       publicAddresses: [],

@@ -15,6 +15,7 @@ import {
   switchOption,
   textOption,
 } from '@conclave/service';
+import { loadFederationIdentity } from './federation-identity.ts';
 import {
   defaultSftLimits,
   defaultSftTimings,
@@ -47,6 +48,12 @@ export interface SftOptionValues {
   readonly blacklist: string | undefined;
   readonly 'turn-discovery': boolean;
   readonly 'federation-turn': string | undefined;
+  readonly 'federation-port': string | undefined;
+  readonly 'federation-cert': string | undefined;
+  readonly 'federation-key': string | undefined;
+  readonly 'federation-authority': string | undefined;
+  readonly 'federation-domain': readonly string[];
+  readonly 'federation-allow-address': readonly string[];
   readonly 'key-frame-interval': number;
   readonly 'log-prefix': string | undefined;
   readonly quiet: boolean;
@@ -188,6 +195,37 @@ export const sftOptions: OptionsFor<SftOptionValues> = {
     doc: 'URL of the TURN server that carries links to other servers. Recorded, but not served yet.',
     valueName: 'URL',
   }),
+  'federation-port': textOption({
+    doc: 'UDP port where servers of other domains connect to share conferences. Each further media thread takes the next port.',
+    valueName: 'PORT',
+    shownDefault: 'conferences are not shared; 9190 is customary',
+    check: acceptPort,
+  }),
+  'federation-cert': textOption({
+    doc: 'PEM file with the certificate for the host of --url, and its intermediates, that other servers are shown. Read again at SIGHUP.',
+    valueName: 'FILE',
+  }),
+  'federation-key': textOption({
+    doc: 'PEM file with the private key of --federation-cert.',
+    valueName: 'FILE',
+  }),
+  'federation-authority': textOption({
+    doc: 'PEM file with the certificates of the authorities that certificates of other servers have to be of.',
+    valueName: 'FILE',
+  }),
+  'federation-domain': listOption({
+    doc: 'Domains with whose servers conferences may be shared, names below them included.',
+    valueName: 'DOMAINS',
+    check: (text) =>
+      /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$/.test(text)
+        ? undefined
+        : 'a list of domains such as example.org, in lower case',
+  }),
+  'federation-allow-address': listOption({
+    doc: 'Private and other special addresses where servers of other domains may be all the same, as addresses or blocks.',
+    valueName: 'BLOCKS',
+    check: (text) => (isAddressBlock(text) ? undefined : 'a list of addresses or blocks of addresses'),
+  }),
   'key-frame-interval': integerOption({
     short: 'k',
     doc: 'Least milliseconds between two requests to a sender for a key frame. Lower shows new receivers a picture sooner, higher spares the sender bits.',
@@ -295,6 +333,7 @@ export function toSftConfig(values: SftOptionValues): SftConfigResult {
     blacklist: parseBlacklist(values.blacklist ?? ''),
     turnDiscovery: values['turn-discovery'],
     federationTurn: values['federation-turn'],
+    federation: federationOf(values),
     keyFrameIntervalMs: values['key-frame-interval'],
     log: {
       level: values.quiet ? 'warn' : values.verbose ? 'debug' : 'info',
@@ -325,6 +364,7 @@ export function checkSftFiles(config: SftConfig): void {
   for (const path of config.auth.secretFiles) readSecretFile(path);
   if (config.admin?.tokenFile !== undefined) readSecretFile(config.admin.tokenFile);
   if (config.signalling.tls) readTlsFiles(config.signalling.tls);
+  if (config.federation) loadFederationIdentity(config.federation.files);
 }
 
 function warningsOf(config: SftConfig): string[] {
@@ -379,6 +419,30 @@ function onePerFamily(addresses: readonly string[]): readonly string[] {
     throw conflict('-A (--public-address) takes one IPv4 and one IPv6 address, not two of one kind');
   }
   return canonical;
+}
+
+function federationOf(values: SftOptionValues): SftConfig['federation'] {
+  const port = values['federation-port'];
+  if (port === undefined) return undefined;
+  const certificatePath = values['federation-cert'];
+  const keyPath = values['federation-key'];
+  const authorityPath = values['federation-authority'];
+  if (certificatePath === undefined || keyPath === undefined || authorityPath === undefined) {
+    throw conflict('--federation-port needs --federation-cert, --federation-key and --federation-authority');
+  }
+  const domains = values['federation-domain'];
+  if (domains.length === 0) throw conflict('--federation-port needs --federation-domain');
+  if (values.url === undefined)
+    throw conflict('--federation-port needs -u (--url), by which others know this server');
+  if (Number(port) + values.workers - 1 > 65535) {
+    throw conflict('--federation-port plus -w (--workers) goes beyond port 65535');
+  }
+  return {
+    port: Number(port),
+    files: { certificatePath, keyPath, authorityPath },
+    domains,
+    allowedAddresses: values['federation-allow-address'],
+  };
 }
 
 function acceptPort(text: string): string | undefined {

@@ -60,6 +60,12 @@ export const srtpProfileNames: readonly SrtpProfileName[] = [
   'aes-128-cm-sha1-80',
 ];
 
+/** PEM files with which this server shows other servers who it is, and those have to. */
+export interface FederationFiles extends TlsFiles {
+  /** Certificates of the authorities that other servers' certificates have to be of. */
+  readonly authorityPath: string;
+}
+
 /** Everything an SFT is told at its start. */
 export interface SftConfig {
   /** Where clients send their requests. */
@@ -97,6 +103,18 @@ export interface SftConfig {
   readonly turnDiscovery: boolean;
   /** URL of the TURN server that carries links to other SFTs. */
   readonly federationTurn: string | undefined;
+  /** Conferences shared with servers of other domains; undefined: none. */
+  readonly federation:
+    | {
+        /** UDP port of links of the first media thread; thread n uses this plus n. */
+        readonly port: number;
+        readonly files: FederationFiles;
+        /** Domains with which conferences may be shared, names below them included. */
+        readonly domains: readonly string[];
+        /** Special-purpose addresses where partners may be all the same. */
+        readonly allowedAddresses: readonly string[];
+      }
+    | undefined;
   /** Least spacing of key-frame requests to one sender. */
   readonly keyFrameIntervalMs: number;
   readonly log: { readonly level: LogLevel; readonly filePrefix: string | undefined };

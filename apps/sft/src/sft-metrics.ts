@@ -25,6 +25,8 @@ export interface SftMetricsOptions {
   readonly version: string;
   /** Counts of the conferences, at every scrape. */
   readonly readUsage: () => ConferenceUsage;
+  /** Links to other servers that are up, at every scrape. */
+  readonly readLinks: () => number;
   /** Counters of the forwarding plane by name, each only growing; read at every scrape. */
   readonly readCounters: () => Readonly<Record<string, number>>;
   /** Seconds since the start. */
@@ -105,6 +107,7 @@ export class SftMetrics implements SignallingMetrics {
       'Clients in conferences now.',
       () => readUsage().participants,
     );
+    addObservedGauge(registry, 'conclave_sft_links', 'Links to other servers now.', options.readLinks);
     addObservedGauge(registry, 'sft_calls', 'Conferences now.', () => readUsage().conferences);
     addObservedCounter(
       registry,

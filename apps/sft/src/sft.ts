@@ -21,7 +21,10 @@ import {
 import { StunRouter } from '@conclave/transport';
 import { createAdminServer } from './admin-server.ts';
 import { CallReports } from './call-report.ts';
-import { ConferenceRegistry } from './conference-registry.ts';
+import { ConferenceRegistry, type FederationHost } from './conference-registry.ts';
+import { Federation } from './federation.ts';
+import { loadFederationIdentity } from './federation-identity.ts';
+import { FederationPartners } from './federation-partner.ts';
 import type { Leg } from './leg.ts';
 import { type MediaAddress, selectMediaAddresses } from './network-interfaces.ts';
 import type { RunningSft, SftEnvironment } from './running-sft.ts';
@@ -50,6 +53,26 @@ export async function startSft(config: SftConfig, environment: SftEnvironment): 
   });
 
   let metrics: SftMetrics | undefined;
+  let federation: Federation | undefined;
+  const federateBy = (settings: NonNullable<SftConfig['federation']>) => (host: FederationHost) => {
+    federation = new Federation({
+      ...host,
+      forwarder,
+      now,
+      sockets: advertise(
+        forwarder.sockets.filter((socket) => isLinkSocket(socket, config)),
+        addresses,
+      ),
+      url: config.url,
+      identity: loadFederationIdentity(settings.files),
+      createDtlsSession,
+      srtpProfiles: config.srtpProfiles.map((name) => srtpProfileOf[name]),
+      partners: new FederationPartners(settings.domains),
+      allowedAddresses: settings.allowedAddresses,
+      onLink: (what, path, reason) => log.info({ what, port: path.port, reason }, 'link to another server'),
+    });
+    return federation;
+  };
   const registry = new ConferenceRegistry({
     surroundings: {
       forwarder,
@@ -58,10 +81,16 @@ export async function startSft(config: SftConfig, environment: SftEnvironment): 
       identity: generateDtlsIdentity(),
       createDtlsSession,
       srtpProfiles: config.srtpProfiles.map((name) => srtpProfileOf[name]),
-      socketsOfThread: socketsByThread(forwarder, addresses, config.workers),
+      socketsOfThread: socketsByThread(forwarder, addresses, config),
       tool: `sftd 5.0.${version}`,
     },
     url: config.url,
+    ...(config.federation ? { federate: federateBy(config.federation) } : {}),
+    onAnchorRefused: (conversation, reason) =>
+      log.warn(
+        { conversation: loggable(conversation), reason },
+        'a conference cannot be joined to its anchor',
+      ),
     timings: {
       keyFrameIntervalMs: config.keyFrameIntervalMs,
       setupMs: config.timings.answerTimeoutMs,
@@ -85,6 +114,7 @@ export async function startSft(config: SftConfig, environment: SftEnvironment): 
   metrics = new SftMetrics({
     version,
     readUsage: () => registry.usage,
+    readLinks: () => registry.links,
     readCounters: () => forwarder.readCounters(),
     uptimeSeconds: () => (now() - startedAt) / 1000,
   });
@@ -128,7 +158,10 @@ export async function startSft(config: SftConfig, environment: SftEnvironment): 
         registry.drain();
         return idle;
       },
-      reload: () => signalling.reload(),
+      reload: async () => {
+        if (config.federation) federation?.useIdentity(loadFederationIdentity(config.federation.files));
+        await signalling.reload();
+      },
       close: () => {
         closing ??= close();
         return closing;
@@ -170,6 +203,9 @@ function openForwarder(
       return [
         { address, port, transport: 'udp' },
         { address, port, transport: 'tcp' },
+        ...(config.federation
+          ? [{ address, port: config.federation.port + thread, transport: 'udp' as const }]
+          : []),
       ];
     }),
   );
@@ -184,12 +220,30 @@ function openForwarder(
 function socketsByThread(
   forwarder: Forwarder,
   addresses: readonly MediaAddress[],
-  workers: number,
+  config: SftConfig,
 ): (BoundSocket & { readonly advertised: string })[][] {
+  return Array.from({ length: config.workers }, (_, thread) =>
+    advertise(
+      forwarder.sockets.filter((socket) => socket.thread === thread && !isLinkSocket(socket, config)),
+      addresses,
+    ),
+  );
+}
+
+function advertise(
+  sockets: readonly BoundSocket[],
+  addresses: readonly MediaAddress[],
+): (BoundSocket & { readonly advertised: string })[] {
   const advertisedOf = new Map(addresses.map((a) => [a.address, a.advertised]));
-  return Array.from({ length: workers }, (_, thread) =>
-    forwarder.sockets
-      .filter((socket) => socket.thread === thread)
-      .map((socket) => ({ ...socket, advertised: advertisedOf.get(socket.address) ?? socket.address })),
+  return sockets.map((socket) => ({
+    ...socket,
+    advertised: advertisedOf.get(socket.address) ?? socket.address,
+  }));
+}
+
+/** Whether servers of other domains connect here, rather than clients. */
+function isLinkSocket(socket: BoundSocket, { federation }: SftConfig): boolean {
+  return (
+    federation !== undefined && socket.transport === 'udp' && socket.port === federation.port + socket.thread
   );
 }

@@ -43,6 +43,7 @@ async function start(overrides: Partial<SftConfig> = {}): Promise<Running> {
   };
   const metrics = new SftMetrics({
     version: '1.2.3',
+    readLinks: () => 0,
     readUsage: () => host.usage,
     readCounters: () => ({ packetsIn: 7, 'bad-tag': 1 }),
     uptimeSeconds: () => 12.5,
