@@ -15,6 +15,8 @@ export * from './browser-platform.ts';
 export * from './client-error.ts';
 export * from './conference.ts';
 export * from './conference-platform.ts';
+export * from './diagnosis/diagnose.ts';
 export * from './diagnosis/diagnosis.ts';
+export type { DiagnosisPlatform } from './diagnosis/diagnosis-platform.ts';
 export * from './join-conference.ts';
 export * from './join-meeting.ts';

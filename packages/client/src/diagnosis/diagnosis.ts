@@ -138,5 +138,4 @@ export type DiagnosisFinding =
   | 'quality-poor'
   | 'quality-unknown'
   | 'skipped-by-choice'
-  | 'skipped-after-failure'
-  | 'aborted';
+  | 'skipped-after-failure';

@@ -1,0 +1,87 @@
+import { testCamera, testMicrophone } from './device-steps.ts';
+import {
+  type DiagnoseOptions,
+  type DiagnosisReport,
+  type DiagnosisStepId,
+  diagnosisStepIds,
+} from './diagnosis.ts';
+import { browserDiagnosisPlatform, type DiagnosisPlatform } from './diagnosis-platform.ts';
+import { ReportBoard } from './diagnosis-report.ts';
+import type { StepContext, StepOutcome } from './diagnosis-step.ts';
+import { testChannel, testConference, testQuality, testTcp, testUdp } from './network-steps.ts';
+import { testServer } from './server-step.ts';
+
+const tests: Readonly<Record<DiagnosisStepId, (context: StepContext) => Promise<StepOutcome>>> = {
+  encryption: async ({ platform }) => ({ finding: platform.obstacle ?? 'encryption-supported' }),
+  microphone: testMicrophone,
+  camera: testCamera,
+  server: testServer,
+  conference: testConference,
+  udp: testUdp,
+  tcp: testTcp,
+  channel: testChannel,
+  quality: testQuality,
+};
+
+/** What has to have passed before a step makes sense: one of each list. */
+const needs: Readonly<Record<DiagnosisStepId, readonly (readonly DiagnosisStepId[])[]>> = {
+  encryption: [],
+  microphone: [],
+  camera: [],
+  server: [],
+  conference: [['server']],
+  udp: [['conference']],
+  tcp: [['conference']],
+  channel: [['udp', 'tcp']],
+  quality: [['channel']],
+};
+
+/** {@link Diagnose} on a platform; default the browser's page. */
+export async function* diagnose(
+  options: DiagnoseOptions,
+  platform: DiagnosisPlatform = browserDiagnosisPlatform(),
+): AsyncGenerator<DiagnosisReport, void, undefined> {
+  const end = new AbortController();
+  const signal = options.signal ? AbortSignal.any([options.signal, end.signal]) : end.signal;
+  const context: StepContext = {
+    platform,
+    options,
+    server: options.server.replace(/\/+$/, ''),
+    signal,
+    offered: undefined,
+    connected: undefined,
+    mediaAddresses: { udp: [], tcp: [] },
+  };
+  const board = new ReportBoard({
+    startedAt: platform.wallClock(),
+    browser: platform.browser,
+    server: context.server,
+    mediaAddresses: () => context.mediaAddresses,
+  });
+  try {
+    yield board.report();
+    // Without WebRTC or HTTPS the browser has neither devices nor connections to test.
+    const crippled = platform.obstacle === 'insecure-page' || platform.obstacle === 'webrtc-missing';
+    for (const id of diagnosisStepIds) {
+      const possible =
+        id === 'encryption' ||
+        (!crippled && needs[id].every((ids) => ids.some((needed) => board.is(needed, 'passed'))));
+      if (!possible) {
+        board.end(id, { finding: 'skipped-after-failure' }, 0);
+        continue;
+      }
+      board.start(id);
+      yield board.report();
+      const startedAt = platform.now();
+      const outcome = await tests[id](context);
+      if (signal.aborted) return;
+      board.end(id, outcome, platform.now() - startedAt);
+      yield board.report();
+    }
+    yield board.report();
+  } finally {
+    end.abort();
+    await context.connected?.close();
+    await context.offered?.close();
+  }
+}
