@@ -22,8 +22,8 @@ export interface BundledPage {
   close(): Promise<void>;
 }
 
-/** Bundles the folder of that name and serves it on loopback under a strict policy. */
-export async function serveBundledPage(name: string): Promise<BundledPage> {
+/** The files of a page in that folder after bundling, by path. */
+export async function bundlePage(name: string): Promise<ReadonlyMap<string, string | Uint8Array>> {
   const root = fileURLToPath(new URL(`../pages/${name}/`, import.meta.url));
   const built = await build({
     root,
@@ -40,6 +40,12 @@ export async function serveBundledPage(name: string): Promise<BundledPage> {
       files.set(`/${file.fileName}`, file.type === 'chunk' ? file.code : file.source);
     }
   }
+  return files;
+}
+
+/** Bundles the folder of that name and serves it on loopback under a strict policy. */
+export async function serveBundledPage(name: string): Promise<BundledPage> {
+  const files = await bundlePage(name);
   const server: Server = createServer((request, response) => {
     const path = new URL(request.url ?? '/', 'http://page').pathname;
     const name = path === '/' ? '/index.html' : path;

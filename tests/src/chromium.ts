@@ -4,7 +4,9 @@ import { type Browser, type BrowserContext, chromium, type Page } from 'playwrig
 
 const PAGES = new URL('../pages/', import.meta.url);
 /** No display, no network of its own, a fake camera, and none of the guards that hide addresses or stop background pages. */
-const FLAGS: readonly string[] = JSON.parse(readFileSync(new URL('chromium-flags.json', PAGES), 'utf8'));
+export const chromiumFlags: readonly string[] = JSON.parse(
+  readFileSync(new URL('chromium-flags.json', PAGES), 'utf8'),
+);
 /** A name that browsers take for this machine, hence for a secure context; no server is ever asked. */
 const ORIGIN = 'http://call.localhost';
 
@@ -23,7 +25,7 @@ export async function startCallBrowser(options: { readonly executable?: string }
   const browser = await chromium.launch({
     executablePath: options.executable ?? '/usr/bin/chromium',
     headless: false,
-    args: [...FLAGS, '--use-fake-device-for-media-stream=fps=20'],
+    args: [...chromiumFlags, '--use-fake-device-for-media-stream=fps=20'],
   });
   const newContext = () => browser.newContext({ permissions: ['microphone', 'camera'] });
   return {

@@ -68,6 +68,7 @@ export async function* diagnose(
         (!crippled && needs[id].every((ids) => ids.some((needed) => board.is(needed, 'passed'))));
       if (!possible) {
         board.end(id, { finding: 'skipped-after-failure' }, 0);
+        yield board.report();
         continue;
       }
       board.start(id);
@@ -78,7 +79,6 @@ export async function* diagnose(
       board.end(id, outcome, platform.now() - startedAt);
       yield board.report();
     }
-    yield board.report();
   } finally {
     end.abort();
     await context.connected?.close();

@@ -1,0 +1,224 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { DiagnoseOptions, DiagnosisReport, DiagnosisStepId } from '@conclave/client';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { bundlePage } from './bundled-page.ts';
+import { eventually } from './call-page.ts';
+import { chromiumFlags } from './chromium.ts';
+import { mayMakeNamespaces, TestNetwork } from './network-namespace.ts';
+import { freePort, type SftProcess, startSftProcess } from './sft-process.ts';
+
+/** A name that browsers take for this machine, hence for a secure context; no server is ever asked. */
+const ORIGIN = 'http://diagnosis.localhost';
+
+let files: ReadonlyMap<string, string | Uint8Array>;
+let browser: Browser | undefined;
+let sft: SftProcess | undefined;
+const closers: (() => unknown)[] = [];
+
+beforeAll(async () => {
+  files = await bundlePage('diagnosis');
+});
+afterEach(async () => {
+  await browser?.close();
+  await sft?.stop();
+  browser = undefined;
+  sft = undefined;
+  for (const close of closers.splice(0).toReversed()) await close();
+});
+
+interface PageOptions {
+  /** Program that is Chromium, perhaps on another host. */
+  readonly executable?: string;
+  /** A microphone and a camera that are made up; default true. */
+  readonly devices?: boolean;
+}
+
+async function openPage({ executable, devices = true }: PageOptions = {}): Promise<Page> {
+  const flags = devices
+    ? [...chromiumFlags, '--use-fake-device-for-media-stream']
+    : chromiumFlags.filter((flag) => flag !== '--use-fake-ui-for-media-stream');
+  browser = await chromium.launch({
+    executablePath: executable ?? '/usr/bin/chromium',
+    headless: false,
+    args: flags,
+  });
+  const context: BrowserContext = await browser.newContext({
+    permissions: devices ? ['microphone', 'camera'] : [],
+  });
+  await context.route(`${ORIGIN}/**`, (route) => {
+    const path = new URL(route.request().url()).pathname;
+    const body = files.get(path === '/' ? '/index.html' : path);
+    return body === undefined
+      ? route.fulfill({ status: 404 })
+      : route.fulfill({
+          contentType: path.endsWith('.js') ? 'text/javascript' : 'text/html',
+          body: typeof body === 'string' ? body : Buffer.from(body),
+        });
+  });
+  const page = await context.newPage();
+  await page.goto(`${ORIGIN}/`);
+  await page.waitForFunction('window.ready');
+  return page;
+}
+
+function run(page: Page, options: DiagnoseOptions): Promise<DiagnosisReport> {
+  return page.evaluate(`diagnosis.run(${JSON.stringify(options)})`);
+}
+
+/** What each step found, or its state if it found nothing. */
+function findings({ steps }: DiagnosisReport): Partial<Record<DiagnosisStepId, string | undefined>> {
+  return Object.fromEntries(steps.map(({ id, finding }) => [id, finding]));
+}
+
+/** The server has forgotten everybody who called. */
+async function expectForgotten(server: SftProcess, callers: number): Promise<void> {
+  expect(await server.metric('sft_participants_total')).toBe(callers);
+  await eventually(
+    'nobody at the server',
+    async () => [await server.metric('sft_participants'), await server.metric('sft_calls')],
+    ([participants, calls]) => participants === 0 && calls === 0,
+    20_000,
+  );
+}
+
+describe('"Why does my call not connect?"', () => {
+  test('finds nothing wrong where everything works, and leaves nothing behind', async () => {
+    sft = await startSftProcess();
+    const page = await openPage();
+    const report = await run(page, { server: sft.url });
+    expect(findings(report), report.summary).toEqual({
+      encryption: 'encryption-supported',
+      microphone: 'microphone-works',
+      camera: 'camera-works',
+      server: 'server-reachable',
+      conference: 'conference-offered',
+      udp: 'udp-works',
+      tcp: 'tcp-works',
+      channel: 'channel-works',
+      quality: 'quality-good',
+    });
+    expect(report.verdict).toBe('good');
+    const quality = report.steps.find(({ id }) => id === 'quality')!;
+    expect(quality.details).toMatchObject({ lossSent: 0, path: 'udp' });
+    const states = await page.evaluate('diagnosis.reports.map((report) => report.verdict)');
+    expect((states as string[]).filter((verdict) => verdict === 'good')).toHaveLength(1);
+    await expectForgotten(sft, 2);
+  });
+
+  test('says that there is no microphone and no camera, and that calls still work', async () => {
+    sft = await startSftProcess();
+    const report = await run(await openPage({ devices: false }), { server: sft.url });
+    expect(findings(report)).toMatchObject({
+      microphone: 'microphone-absent',
+      camera: 'camera-absent',
+      udp: 'udp-works',
+    });
+    expect(report.verdict).toBe('limited');
+    expect(report.summary).toContain('[failed] Microphone: No microphone was found.');
+  });
+
+  test('tells a certificate that the browser refuses from a port that nobody has', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'conclave-diagnosis-'));
+    closers.push(() => rmSync(folder, { recursive: true }));
+    const [certificatePath, keyPath] = [join(folder, 'certificate.pem'), join(folder, 'key.pem')];
+    execFileSync(
+      'openssl',
+      [
+        ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1'],
+        ...['-subj', '/CN=conclave test', '-addext', 'subjectAltName=IP:127.0.0.1'],
+        ...['-keyout', keyPath, '-out', certificatePath],
+      ],
+      { stdio: 'ignore' },
+    );
+    const ports = { signalling: await freePort(), metrics: await freePort(), media: await freePort() };
+    const flags = ['--tls-cert', certificatePath, '--tls-key', keyPath];
+    const url = `https://127.0.0.1:${ports.signalling}`;
+    sft = await startSftProcess({ ports, flags: [...flags, '-u', url] });
+    const page = await openPage();
+    const quick = { microphone: false, camera: false } as const;
+    const report = await run(page, { server: url, ...quick });
+    expect(findings(report)).toMatchObject({
+      microphone: 'skipped-by-choice',
+      server: 'server-certificate',
+      conference: 'skipped-after-failure',
+      udp: 'skipped-after-failure',
+      quality: 'skipped-after-failure',
+    });
+    expect(report.verdict).toBe('bad');
+    expect(report.summary).toContain(`- HTTPS to ${url}`);
+
+    const nobody = await run(page, { server: `https://127.0.0.1:${await freePort()}`, ...quick });
+    expect(findings(nobody)).toMatchObject({ server: 'server-refused' });
+  });
+
+  test('tells a server that does not answer, one that is none, and one that allows other pages only', async () => {
+    const quick = { microphone: false, camera: false } as const;
+    const page = await openPage();
+    const silent = createServer().listen(0, '127.0.0.1');
+    closers.push(() => silent.close());
+    await eventually('a port', async () => silent.address(), Boolean);
+    const { port } = silent.address() as { port: number };
+    expect(findings(await run(page, { server: `http://127.0.0.1:${port}`, ...quick })).server).toBe(
+      'server-timeout',
+    );
+    expect(findings(await run(page, { server: ORIGIN, ...quick })).server).toBe('server-foreign');
+    expect(findings(await run(page, { server: 'meet me', ...quick })).server).toBe('server-url-wrong');
+    sft = await startSftProcess({ flags: ['--cors-origin', 'https://elsewhere.example'] });
+    expect(findings(await run(page, { server: sft.url, ...quick })).server).toBe('server-cors');
+  });
+
+  test('ends when it is told to, without a word more, and leaves nothing behind', async () => {
+    sft = await startSftProcess();
+    const page = await openPage();
+    const reports = (await page.evaluate(`(async () => {
+      const end = new AbortController();
+      const seen = [];
+      const options = { server: '${sft.url}', microphone: false, camera: false, signal: end.signal };
+      const running = diagnosis.run(options);
+      const poll = setInterval(() => {
+        if (!diagnosis.reports.at(-1)?.steps.some(({ id, state }) => id === 'quality' && state === 'running')) return;
+        end.abort();
+        clearInterval(poll);
+      }, 20);
+      await running;
+      return diagnosis.reports;
+    })()`)) as DiagnosisReport[];
+    expect(reports.at(-1)?.verdict).toBe('running');
+    await expectForgotten(sft, 2);
+  });
+
+  describe.skipIf(!mayMakeNamespaces)('on a network of its own', () => {
+    test('says that UDP is blocked and what to tell the network administrator', async () => {
+      const network = new TestNetwork();
+      closers.push(() => network.close());
+      const [server, client] = [await network.addHost('server'), await network.addHost('client')];
+      const cable = await network.connect(server, ['10.77.8.1/24'], client, ['10.77.8.2/24']);
+      await server.loseUdp(100);
+      sft = await startSftProcess({
+        prefix: server.prefix,
+        address: '10.77.8.1',
+        interfaceName: cable.a,
+        ports: { signalling: 8585, metrics: 49090, media: 40000 },
+      });
+      const page = await openPage({ executable: await client.wrapper('/usr/bin/chromium') });
+      const report = await run(page, { server: 'http://10.77.8.1:8585' });
+      expect(findings(report), report.summary).toMatchObject({
+        microphone: 'microphone-works',
+        server: 'server-reachable',
+        conference: 'conference-offered',
+        udp: 'udp-blocked',
+        tcp: 'tcp-works',
+        channel: 'channel-works',
+        quality: 'quality-good',
+      });
+      expect(report.verdict).toBe('limited');
+      expect(report.steps.find(({ id }) => id === 'quality')?.details.path).toBe('tcp');
+      expect(report.summary).toContain('- UDP to 10.77.8.1:40000');
+    });
+  });
+});
