@@ -1,4 +1,5 @@
 import type { ConferenceState, ConferenceStatistics } from '@conclave/client';
+import type { MemberId } from '@conclave/e2ee';
 import type { BundledPage } from './bundled-page.ts';
 import type { ScriptPage } from './call-page.ts';
 
@@ -16,6 +17,20 @@ export interface PageJoinOptions {
   readonly passphrase?: string;
 }
 
+/** A device of a conversation, with the hash that the server knows it by. */
+export interface GroupDevice extends MemberId {
+  readonly userHash: string;
+}
+
+/** How a page joins the call of a conversation. */
+export interface PageGroupOptions extends Omit<PageJoinOptions, 'link' | 'passphrase' | 'muted'> {
+  readonly server: string;
+  readonly conferenceId: string;
+  readonly devices: readonly GroupDevice[];
+  /** Index of its own device. */
+  readonly self: number;
+}
+
 /** The middle of a picture as it is shown. */
 export interface SeenPicture {
   readonly width: number;
@@ -30,9 +45,13 @@ interface MeetingWindow {
     readonly states: readonly { readonly status: string; readonly participants: number }[];
     readonly conference: import('@conclave/client').Meeting;
     join(options: PageJoinOptions): Promise<string>;
+    joinGroup(options: PageGroupOptions): Promise<string>;
+    receive(sender: MemberId, text: string): void;
+    keyState(): { readonly index?: number; readonly makesKeys: boolean };
     state(): ConferenceState;
     tones(frequencies: readonly number[]): number[];
     seen(id: string): SeenPicture | null;
+    framesShown(): Readonly<Record<string, number>>;
     watchAll(heightPx?: number): void;
     loudness(value: number): void;
     camera(colour: string | null): Promise<void>;
@@ -45,6 +64,8 @@ interface MeetingWindow {
 export interface DrivenPage extends ScriptPage {
   goto(url: string): Promise<unknown>;
   waitForFunction(script: string): Promise<unknown>;
+  /** Gives the page a function that calls this one with a text. */
+  exposeFunction(name: string, run: (text: string) => void): Promise<unknown>;
   close(): Promise<void>;
 }
 

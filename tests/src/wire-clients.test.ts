@@ -1,44 +1,88 @@
-import { execFile, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { eventually } from './call-page.ts';
+import { type CallBrowser, startCallBrowser } from './chromium.ts';
+import { Conversation } from './conversation.ts';
 import { type SftProcess, startSftProcess } from './sft-process.ts';
+import { WireClient } from './wire-client.ts';
 
-const FOLDER = fileURLToPath(new URL('../wire-clients/', import.meta.url));
+/** Louder than this in dB counts as heard. */
+const HEARD = -60;
+
+const clients = [400, 630, 860].map((frequency) => new WireClient(frequency));
+const tones = clients.map(({ frequency }) => frequency);
+const conversation = new Conversation(clients);
 let sft: SftProcess;
-
-/** Installs the library by its own lockfile unless what is installed is what the lockfile says. */
-function installLibrary(): void {
-  const installed = `${FOLDER}node_modules/@wireapp/avs/package.json`;
-  const lock = JSON.parse(readFileSync(`${FOLDER}package-lock.json`, 'utf8'));
-  const wanted = lock.packages['node_modules/@wireapp/avs'].version;
-  if (existsSync(installed) && JSON.parse(readFileSync(installed, 'utf8')).version === wanted) return;
-  const result = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
-    cwd: FOLDER,
-    encoding: 'utf8',
-  });
-  if (result.status !== 0) throw new Error(`npm ci in tests/wire-clients failed: ${result.stderr}`);
-}
+let browser: CallBrowser;
 
 beforeAll(async () => {
-  installLibrary();
-  sft = await startSftProcess();
+  [sft, browser] = await Promise.all([startSftProcess(), startCallBrowser()]);
+  for (const client of clients) await client.open(browser, conversation, sft.url);
 }, 180_000);
 
 afterAll(async () => {
+  await browser?.close();
   await sft?.stop();
 });
 
-test('three unmodified Wire clients hold an encrypted conference with audio and video', async () => {
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    ['conversation.mjs', '--sft', sft.url, '--clients', '3'],
-    { cwd: FOLDER, maxBuffer: 1 << 24 },
-  ).catch((error: { stdout?: string; message: string }) => ({
-    stdout: error.stdout || JSON.stringify({ failed: [error.message] }),
-  }));
-  const report = JSON.parse(stdout);
-  expect(report.failed).toEqual([]);
-  expect(report.passed).toBeGreaterThan(20);
-}, 240_000);
+test('three unmodified Wire clients join one after the other', async () => {
+  for (const [i, client] of clients.entries()) {
+    if (i > 0) await eventually('the call is told of', () => client.ask<boolean>('client.incoming'), Boolean);
+    await client.ask(i === 0 ? 'client.start()' : 'client.answer()');
+    await eventually(
+      `client ${i} has media`,
+      () => client.ask<string>('client.state'),
+      (state) => state === 'MEDIA_ESTAB',
+    );
+  }
+  for (const client of clients) {
+    await eventually(
+      'all with audio',
+      () => client.members(),
+      (members) => members.length === clients.length && members.every((m) => m.aestab === 1),
+    );
+  }
+});
+
+test('they hear and see each other, encrypted, and fail at no frame', async () => {
+  for (const [me, client] of clients.entries()) {
+    await eventually(
+      `client ${me} hears everybody else`,
+      () => client.tones(tones),
+      (levels) => levels.every((level, speaker) => speaker === me || level > HEARD),
+    );
+    await eventually(
+      `client ${me} sees everybody else`,
+      async () => Object.values(await client.framesShown()),
+      (frames) => frames.length === clients.length - 1 && frames.every((n) => n > 15),
+    );
+    const { failed } = await eventually(
+      `client ${me} decrypts`,
+      () => client.crypto(),
+      ({ decrypted }) => decrypted > 100,
+    );
+    expect(failed).toBe(0);
+  }
+});
+
+test('a muted client is seen as muted', async () => {
+  await clients[0]!.ask('client.mute(true)');
+  await eventually(
+    'client 1 sees it',
+    () => clients[1]!.members(),
+    (members) => members.find((m) => m.userid === clients[0]!.userId)?.muted === 1,
+  );
+});
+
+test('who leaves is seen to leave, down to the last', async () => {
+  for (let left = clients.length - 1; left >= 0; left--) {
+    await clients[left]!.ask('client.end()');
+    await eventually('its call ends', () => clients[left]!.ask<boolean>('client.closed'), Boolean);
+    for (const client of clients.slice(0, left)) {
+      await eventually(
+        'the others see it leave',
+        () => client.members(),
+        (members) => members.length === left,
+      );
+    }
+  }
+});

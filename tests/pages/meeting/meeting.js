@@ -1,11 +1,14 @@
 // A page that does nothing but be in a meeting by the client library, with a tone for a voice and a fake camera, and
 // lets a test look at what arrives.
-import { ClientError, joinMeeting, parseMeetingLink } from '@conclave/client';
+import { ClientError, joinConference, joinMeeting, parseMeetingLink } from '@conclave/client';
+import { ConfkeyProvider, MediaCrypto } from '@conclave/e2ee';
 
 const FFT_SIZE = 4096;
 let context;
 let conference;
 let gain;
+let keys;
+let receiveMessage;
 const audio = new Map();
 const videos = new Map();
 
@@ -77,19 +80,67 @@ function play(state) {
   }
 }
 
+/** What this page shows of itself. */
+function own({ frequency, colour, camera, name }) {
+  const voice = frequency === undefined ? undefined : tone(frequency);
+  gain = voice?.gain;
+  return {
+    profile: { name, handRaised: false },
+    microphone: voice?.track,
+    camera: colour === undefined ? undefined : picture(colour, camera).getVideoTracks()[0],
+  };
+}
+
 window.meeting = {
   states: [],
-  async join({ link, frequency, colour, camera, name, ...rest }) {
-    const voice = frequency === undefined ? undefined : tone(frequency);
-    gain = voice?.gain;
+  join({ link, frequency, colour, camera, name, ...rest }) {
+    return this.enter(() =>
+      joinMeeting({ link: parseMeetingLink(link), ...own({ frequency, colour, camera, name }), ...rest }),
+    );
+  },
+  /**
+   * Joins as a device of a conversation, with keys as Wire's clients exchange them. What the page has for the others
+   * goes to `window.deliver`, what they have for it comes by {@link receive}.
+   */
+  joinGroup({ server, conferenceId, devices, self, ...mine }) {
+    const { userHash, userId, clientId } = devices[self];
+    keys = new ConfkeyProvider(new MediaCrypto(crypto.subtle), {
+      userHash,
+      member: { userId, clientId },
+      conversationHash: conferenceId,
+      random: (size) => crypto.getRandomValues(new Uint8Array(size)),
+    });
+    return this.enter(() =>
+      joinConference({
+        ...own(mine),
+        conferenceId,
+        selfId: userHash,
+        servers: [server],
+        keys,
+        memberOf: (hash) => devices.find((device) => device.userHash === hash),
+        profileKey: new Uint8Array(32).fill(7),
+        pipe: {
+          send: ({ to, text }) => window.deliver(JSON.stringify({ to, text })),
+          receive: (listener) => {
+            receiveMessage = listener;
+            return () => {
+              receiveMessage = undefined;
+            };
+          },
+        },
+        announce: (announcement) => window.announce(JSON.stringify(announcement)),
+      }),
+    );
+  },
+  receive(sender, text) {
+    receiveMessage?.(sender, text);
+  },
+  keyState() {
+    return { index: keys.currentIndex, makesKeys: keys.isGenerator };
+  },
+  async enter(joining) {
     try {
-      conference = await joinMeeting({
-        link: parseMeetingLink(link),
-        profile: { name, handRaised: false },
-        microphone: voice?.track,
-        camera: colour === undefined ? undefined : picture(colour, camera).getVideoTracks()[0],
-        ...rest,
-      });
+      conference = await joining();
     } catch (error) {
       return error instanceof ClientError ? error.code : String(error);
     }
@@ -134,6 +185,12 @@ window.meeting = {
     const { videoWidth: width, videoHeight: height } = element;
     pen.drawImage(element, width / 2, height / 2, 1, 1, 0, 0, 1, 1);
     return { width, height, colour: [...pen.getImageData(0, 0, 1, 1).data.slice(0, 3)] };
+  },
+  /** Frames shown so far of each participant. */
+  framesShown() {
+    return Object.fromEntries(
+      [...videos].map(([id, element]) => [id, element.getVideoPlaybackQuality().totalVideoFrames]),
+    );
   },
   watchAll(heightPx = 720) {
     conference.watch(conference.state.participants.map(({ id }) => ({ id, heightPx })));
