@@ -65,8 +65,8 @@ export class SdkMember implements MemberId {
     });
   }
 
-  /** `joined`, or the code of the error. */
-  answer(started: StartedConference): Promise<string> {
+  /** `joined`, or the code of the error. `sends`: a voice and a picture. */
+  answer(started: StartedConference, sends = true): Promise<string> {
     const { id, members } = this.#conversation();
     this.#secret = fromBase64(started.secret);
     return this.page.ask((meeting, options) => meeting.joinGroup(options), {
@@ -77,7 +77,8 @@ export class SdkMember implements MemberId {
         userHash: userHash(this.#secret, userId, clientId, sha256),
       })),
       self: members.indexOf(this),
-      ...{ name: 'Ada', frequency: this.frequency, colour: '#e00000' },
+      name: 'Ada',
+      ...(sends && { frequency: this.frequency, colour: '#e00000' }),
     });
   }
 

@@ -173,6 +173,28 @@ describe('CONFKEY provider', () => {
     expect(b.currentIndex).toBe(0x10000);
   });
 
+  test('a listener opens what others still seal with the former key until their next rotation', async () => {
+    // As seen of Wire's clients: a fresh key is given out, and used 30 s later unless somebody else was quicker.
+    const b = provider('b');
+    await b.handleRoster(0, roster('abc'));
+    await b.handleMessage(
+      0,
+      memberOf('a'),
+      keysText('a', [
+        [1, key(1)],
+        [0x10000, key(2)],
+      ]),
+    );
+    const forgets: number[] = [];
+    for (let now = b.pollTimeout(); now !== undefined && now <= 60_000; now = b.pollTimeout()) {
+      await b.handleTimeout(now);
+      if (changes(b).some(({ type }) => type === 'forget-below')) forgets.push(now);
+    }
+    expect(b.currentIndex).toBeGreaterThanOrEqual(0x10000);
+    expect(forgets).toHaveLength(1);
+    expect(forgets[0]).toBeGreaterThan(35_000);
+  });
+
   test('forged indices push a generator ahead by little and rarely', async () => {
     const a = provider('a');
     await a.handleRoster(0, roster('ab'));

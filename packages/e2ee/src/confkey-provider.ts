@@ -30,7 +30,10 @@ export interface ConfkeyTimings {
   readonly requestMs: number;
   /** Longest time between requests. Higher leaves who was forgotten deaf for longer. */
   readonly maxRequestMs: number;
-  /** From the use of a fresh key to forgetting those before it. Lower loses late frames; higher lets who left send on. */
+  /**
+   * From the use of a fresh key to forgetting those before it. Lower loses frames of Wire's clients, who may go on with a
+   * former key until their own next rotation; higher lets who left send on, if the server lists them still.
+   */
   readonly formerKeysMs: number;
 }
 
@@ -41,7 +44,7 @@ export const CONFKEY_TIMINGS: ConfkeyTimings = {
   adoptionDelayMs: 1_000,
   requestMs: 1_000,
   maxRequestMs: 10_000,
-  formerKeysMs: 10_000,
+  formerKeysMs: 40_000,
 };
 
 /** Requests in vain before a member who has some key gives up; what cannot be opened starts them again. */
