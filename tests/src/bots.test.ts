@@ -18,7 +18,7 @@ import { createMeetingSecret, formatMeetingFragment, parseMeetingLink } from '@c
 import { SeededRandom } from '@conclave/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type BundledPage, serveBundledPage } from './bundled-page.ts';
-import { eventually } from './call-page.ts';
+import { eventually as eventuallyWithin } from './call-page.ts';
 import { type CallBrowser, startCallBrowser } from './chromium.ts';
 import { type FirefoxBrowser, startFirefox } from './firefox.ts';
 import { MeetingPage } from './meeting-page-driver.ts';
@@ -29,6 +29,9 @@ const EXAMPLES = new URL('../../packages/bot/dist/examples/', import.meta.url);
 /** From this loudness in dB on a tone is heard; nothing is about -90. */
 const AUDIBLE_DB = -50;
 
+/** Only a failure takes as long. */
+const PATIENCE_MS = 60_000;
+
 let sft: SftProcess;
 
 beforeAll(async () => {
@@ -38,6 +41,14 @@ beforeAll(async () => {
 afterAll(async () => {
   await sft?.stop();
 });
+
+function eventually<Value>(
+  what: string,
+  read: () => Promise<Value>,
+  accept: (value: Value) => boolean,
+): Promise<Value> {
+  return eventuallyWithin(what, read, accept, PATIENCE_MS);
+}
 
 function newLink(): string {
   const secret = createMeetingSecret((size) => randomBytes(size));
@@ -107,9 +118,9 @@ async function talk(
 ): Promise<{ readonly audio: Uint8Array[]; readonly video: Uint8Array[] }> {
   const sent = { audio: [] as Uint8Array[], video: [] as Uint8Array[] };
   let wantedBefore = -1;
-  const deadline = performance.now() + 15_000;
+  const deadline = performance.now() + PATIENCE_MS;
   while (!enough()) {
-    if (performance.now() > deadline) throw new Error('not enough arrived within 15 s');
+    if (performance.now() > deadline) throw new Error('not enough has arrived');
     const isKeyFrame = got.keyFramesWanted !== wantedBefore;
     wantedBefore = got.keyFramesWanted;
     sent.audio.push(audioFrame(firstNumber + sent.audio.length));

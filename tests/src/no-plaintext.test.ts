@@ -18,6 +18,8 @@ import { type SftProcess, startSftProcess } from './sft-process.ts';
 
 const PATTERN_BYTES = 32;
 const SEND_EVERY_MS = 10;
+/** Only a failure takes as long. */
+const PATIENCE_MS = 60_000;
 const crypto = new MediaCrypto(webcrypto.subtle);
 
 let sft: SftProcess;
@@ -117,6 +119,7 @@ test('the server and its packets hold nothing of an encrypted meeting', async ({
       'that Bob knows Ada by name',
       async () => bob.conference.state.participants,
       (participants) => participants.some(({ profile }) => profile?.name === adaName),
+      PATIENCE_MS,
     );
     const adaId = ada.conference.state.selfId;
     bob.conference.watch([{ id: adaId, heightPx: 720 }]);
@@ -125,6 +128,7 @@ test('the server and its packets hold nothing of an encrypted meeting', async ({
       'frames at Bob and packets at the eavesdropper',
       async () => [got.audio.length, got.video.length, packets.length],
       ([sounds, pictures, overheard]) => sounds! >= 50 && pictures! >= 50 && overheard! >= 200,
+      PATIENCE_MS,
     );
     for (const { data } of [...got.audio.slice(-50), ...got.video.slice(-50)]) {
       expect(Buffer.from(data).includes(pattern)).toBe(true);
@@ -193,7 +197,7 @@ test('the same search finds what a client sends that does not encrypt', async ({
     sender.sendRtp(factory.next({ frame: 'key', ticks: 900, marker: true, payload }));
   });
   try {
-    await receiver.until('packets', () => packets.length >= 50);
+    await receiver.until('packets', () => packets.length >= 50, PATIENCE_MS);
     const secrets = new Map([...formsOf('the pattern', pattern), ...formsOfText('the name', name)]);
     const { found } = await searchServer(secrets, skip);
     expect(found.get('the pattern')).toBeGreaterThan(0);

@@ -67,6 +67,9 @@ export function localAddressTowards(address: string, port: number): Promise<stri
       resolve(local);
     };
     socket.once('error', () => finish(undefined));
-    socket.connect(port, address, () => finish(socket.address().address));
+    // The types do not say that a failure may come this way as well.
+    socket.connect(port, address, (...failures: readonly unknown[]) => {
+      finish(failures[0] === undefined ? socket.address().address : undefined);
+    });
   });
 }
