@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Box, GRID_SHAPE, gridCapacity, layOutGrid, MAX_TILES_ON_PAGE } from './grid-layout.ts';
+import { type Box, gridCapacity, layOutGrid, MAX_TILES_ON_PAGE, shapeFor } from './grid-layout.ts';
 
 const size = fc.record({
   width: fc.integer({ min: 200, max: 4000 }),
@@ -20,6 +20,7 @@ describe('the grid of tiles', () => {
     fc.assert(
       fc.property(size, count, (area, tiles) => {
         const { boxes } = layOutGrid(area, tiles);
+        const shape = shapeFor(area);
         expect(boxes).toHaveLength(tiles);
         for (const [index, box] of boxes.entries()) {
           expect(box.x).toBeGreaterThanOrEqual(-nearly);
@@ -29,8 +30,8 @@ describe('the grid of tiles', () => {
           expect(box.width).toBeCloseTo(boxes[0]!.width);
           expect(box.height).toBeCloseTo(boxes[0]!.height);
           const aspect = box.width / box.height;
-          expect(aspect).toBeGreaterThanOrEqual(GRID_SHAPE.minAspect - nearly);
-          expect(aspect).toBeLessThanOrEqual(GRID_SHAPE.maxAspect + nearly);
+          expect(aspect).toBeGreaterThanOrEqual(shape.minAspect - nearly);
+          expect(aspect).toBeLessThanOrEqual(shape.maxAspect + nearly);
           for (const other of boxes.slice(index + 1)) expect(overlap(box, other)).toBe(false);
         }
       }),
@@ -41,12 +42,13 @@ describe('the grid of tiles', () => {
     fc.assert(
       fc.property(size, count, fc.integer({ min: 1, max: 60 }), (area, tiles, columns) => {
         const { boxes } = layOutGrid(area, tiles);
+        const shape = shapeFor(area);
         const rows = Math.ceil(tiles / columns);
-        const width = (area.width - GRID_SHAPE.gap * (columns - 1)) / columns;
-        const height = (area.height - GRID_SHAPE.gap * (rows - 1)) / rows;
+        const width = (area.width - shape.gap * (columns - 1)) / columns;
+        const height = (area.height - shape.gap * (rows - 1)) / rows;
         fc.pre(width > 0 && height > 0);
-        const fittingWidth = Math.min(width, height * GRID_SHAPE.maxAspect);
-        const fittingHeight = Math.min(height, width / GRID_SHAPE.minAspect);
+        const fittingWidth = Math.min(width, height * shape.maxAspect);
+        const fittingHeight = Math.min(height, width / shape.minAspect);
         expect(boxes[0]!.width * boxes[0]!.height).toBeGreaterThanOrEqual(fittingWidth * fittingHeight - 1);
       }),
     );
@@ -56,6 +58,7 @@ describe('the grid of tiles', () => {
     expect(layOutGrid({ width: 1440, height: 780 }, 2)).toMatchObject({ columns: 2, rows: 1 });
     expect(layOutGrid({ width: 390, height: 700 }, 2)).toMatchObject({ columns: 1, rows: 2 });
     expect(layOutGrid({ width: 390, height: 700 }, 5)).toMatchObject({ columns: 2, rows: 3 });
+    expect(layOutGrid({ width: 1440, height: 780 }, 3)).toMatchObject({ columns: 2, rows: 2 });
     expect(layOutGrid({ width: 1440, height: 780 }, 12)).toMatchObject({ columns: 4, rows: 3 });
   });
 

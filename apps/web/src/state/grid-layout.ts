@@ -22,8 +22,18 @@ export interface TileShape {
   readonly maxAspect: number;
 }
 
-/** The shape of tiles in a grid: from nearly square, which suits phones held upright, to what cameras send. */
-export const GRID_SHAPE: TileShape = { gap: 8, minAspect: 4 / 5, maxAspect: 16 / 9 };
+const GAP = 8;
+
+/** Tiles of wide windows: from the shape of old cameras to that of new ones, so that little is cut off. */
+export const WIDE_SHAPE: TileShape = { gap: GAP, minAspect: 4 / 3, maxAspect: 16 / 9 };
+
+/** Tiles of tall windows, as on phones held upright: they may be taller than wide. */
+export const TALL_SHAPE: TileShape = { gap: GAP, minAspect: 4 / 5, maxAspect: 16 / 9 };
+
+/** The shape of tiles that suits an area. */
+export function shapeFor(area: Size): TileShape {
+  return area.width > area.height ? WIDE_SHAPE : TALL_SHAPE;
+}
 
 /** A grid that fits. */
 export interface GridLayout {
@@ -34,7 +44,7 @@ export interface GridLayout {
 }
 
 /** The grid of `count` equal tiles that covers most of the area. Of two that cover the same, the one with fewer columns. */
-export function layOutGrid(area: Size, count: number, shape: TileShape = GRID_SHAPE): GridLayout {
+export function layOutGrid(area: Size, count: number, shape: TileShape = shapeFor(area)): GridLayout {
   let best = { columns: 1, rows: Math.max(1, count), tile: { width: 0, height: 0 } };
   for (let columns = 1; columns <= count; columns++) {
     const rows = Math.ceil(count / columns);
@@ -78,9 +88,9 @@ function placeTiles(
 export const MAX_TILES_ON_PAGE = 30;
 
 /** How many tiles of a readable size one page of the area holds, between 1 and {@link MAX_TILES_ON_PAGE}. */
-export function gridCapacity(area: Size, shape: TileShape = GRID_SHAPE): number {
+export function gridCapacity(area: Size): number {
   const least = area.width < 600 ? { width: 150, height: 112 } : { width: 190, height: 107 };
-  const columns = Math.floor((area.width + shape.gap) / (least.width + shape.gap));
-  const rows = Math.floor((area.height + shape.gap) / (least.height + shape.gap));
+  const columns = Math.floor((area.width + GAP) / (least.width + GAP));
+  const rows = Math.floor((area.height + GAP) / (least.height + GAP));
   return Math.min(MAX_TILES_ON_PAGE, Math.max(1, columns) * Math.max(1, rows));
 }

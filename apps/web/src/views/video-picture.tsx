@@ -12,8 +12,13 @@ export interface VideoPictureProps {
   readonly aspect: number;
 }
 
-/** A picture may lose this share at its edges to fill the tile; beyond it is shown whole. As a ratio of aspects. */
-const MAX_CUT = 1.9;
+/**
+ * How much wider than its tile a picture may be, as a ratio of aspects, before it is shown whole instead of cut at its
+ * sides. People sit in the middle.
+ */
+const MAX_CUT_AT_SIDES = 3.3;
+/** The same for pictures taller than their tile. Less, since faces are in the upper part. */
+const MAX_CUT_ABOVE = 1.5;
 
 /** A moving picture without sound. Shows nothing until its first frame is there. */
 export function VideoPicture({ stream, mirrored, whole, aspect }: VideoPictureProps): VNode {
@@ -33,7 +38,7 @@ export function VideoPicture({ stream, mirrored, whole, aspect }: VideoPicturePr
     [],
   );
   const ratio = size ? size.width / size.height / aspect : 1;
-  const contained = whole || Math.max(ratio, 1 / ratio) > MAX_CUT;
+  const contained = whole || ratio > MAX_CUT_AT_SIDES || 1 / ratio > MAX_CUT_ABOVE;
   const measure = () => {
     const { videoWidth: width, videoHeight: height } = element.current!;
     setSize(width > 0 && height > 0 ? { width, height } : undefined);
