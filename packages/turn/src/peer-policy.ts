@@ -61,6 +61,8 @@ const embeddings: readonly { readonly range: AddressRange; readonly at: number }
   { range: parseAddressRange('2002::/16'), at: 2 }, // 6to4 (RFC 3056)
 ];
 
+const notEmbedding: AddressRange = parseAddressRange('::-::1');
+
 /**
  * Which peer addresses relays may exchange packets with. Immutable. In this order: the deny list; the same
  * question for the IPv4 address that an IPv6 address stands for; the allow list; the server's own addresses;
@@ -98,6 +100,8 @@ export class PeerPolicy {
 
 /** The IPv4 address that a translated, mapped or tunnelled IPv6 address leads to, or `undefined`. */
 export function embeddedIpv4(ip: Uint8Array): Uint8Array | undefined {
+  // The unspecified and the loopback address look compatible and are not (RFC 4291 §2.5.5.1).
+  if (rangeHolds(notEmbedding, ip)) return undefined;
   const found = embeddings.find((e) => rangeHolds(e.range, ip));
   return found && ip.slice(found.at, found.at + 4);
 }

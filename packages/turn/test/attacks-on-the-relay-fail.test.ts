@@ -150,6 +150,13 @@ describe('1: peers that are none', () => {
     expect(policy.permits('64:ff9b::10.0.0.1')).toBe(false);
     expect(policy.permits('64:ff9b::8.8.8.8')).toBe(true);
     expect(policy.permits('::ffff:10.1.0.2')).toBe(false);
+    const loopback = new PeerPolicy({ allow: ['::1'] });
+    expect(['::', '::1', '::2', '127.0.0.1'].map((peer) => loopback.permits(peer))).toEqual([
+      false,
+      true,
+      false,
+      false,
+    ]);
   });
   it('lose what they have when the policy changes, and listeners have their own', () => {
     const bench = new ServerBench();
