@@ -1,12 +1,13 @@
 /**
  * The `conclave` command: `conclave up` runs everything that a small site needs, `conclave sft` a selective forwarding
- * server alone.
+ * server alone, `conclave turn` a TURN server.
  *
  * @packageDocumentation
  */
 export * from './cli.ts';
 export * from './self-made-certificate.ts';
 export * from './sft-command.ts';
+export * from './turn-command.ts';
 export * from './up-command.ts';
 export * from './up-options.ts';
 export * from './up-plan.ts';

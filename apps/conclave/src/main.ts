@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import * as sft from '@conclave/app-sft';
+import * as turn from '@conclave/app-turn';
 import { describeUnforeseen, type SignalSource } from '@conclave/service';
 import { runCli } from './cli.ts';
 import { createSftCommand } from './sft-command.ts';
+import { createTurnCommand } from './turn-command.ts';
 import { createUpCommand } from './up-command.ts';
 
 /** What {@link runProcess} takes from elsewhere than the process it runs in. */
@@ -29,7 +31,11 @@ export async function runProcess(overrides: ProcessOverrides = {}): Promise<void
       err: (text) => process.stderr.write(text),
       version: readVersion(),
     },
-    [createUpCommand({ program: sft, signals }), createSftCommand({ program: sft, signals })],
+    [
+      createUpCommand({ program: sft, signals }),
+      createSftCommand({ program: sft, signals }),
+      createTurnCommand({ program: turn, signals }),
+    ],
   );
   process.exit(code);
 }
