@@ -1,5 +1,5 @@
-// Finds Debian's Chromium and Firefox and the network tools the whole-system tests use, or installs them with apt when this is
-// Debian and we are root; otherwise says what is missing.
+// Finds the Debian packages that the whole-system tests use (browsers, network tools, coturn), or installs them with apt
+// when this is Debian and we are root; otherwise says what is missing.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { say } from './prepare.mjs';
@@ -9,6 +9,7 @@ const NEEDED = [
   ['firefox-esr', ['/usr/bin/firefox-esr']],
   ['iproute2', ['/usr/sbin/ip', '/sbin/ip', '/usr/bin/ip']],
   ['nftables', ['/usr/sbin/nft']],
+  ['coturn', ['/usr/bin/turnutils_uclient']],
 ];
 
 /** Returns when all programs are there; ends the process with a sentence otherwise. */
