@@ -58,7 +58,8 @@ export interface ListedParticipant {
   readonly muted?: boolean;
 }
 
-type Message = Record<string, unknown> & { readonly type: string };
+/** A message as it came. */
+export type Message = Record<string, unknown> & { readonly type: string };
 
 const OWN_SOCKET = 1;
 const OPUS = 111;
@@ -78,6 +79,8 @@ export class NodeClient {
   /** Packets that failed SRTP, by error code. */
   readonly rejected: Map<string, number> = new Map();
   roster: readonly ListedParticipant[] = [];
+  /** The server's message with its last offer. */
+  setup: Message | undefined;
   /** Whether it answers every participant list by authorising everyone in it. */
   authorises = true;
   channelOpen = false;
@@ -164,6 +167,7 @@ export class NodeClient {
       ...this.#options.request,
     });
     if (reply.type === 'CONFCONN') throw new Error(`refused with status ${String(reply.status)}`);
+    this.setup = reply;
     const sdp = await this.#openTransport(String(reply.sdp));
     return { type: reply.type, sdp };
   }

@@ -24,9 +24,9 @@ export const MAX_LINK_MESSAGE_BYTES = 1_048_576;
 /** Spacing of requests until the path works. */
 const CONNECT_INTERVAL_MS = 500;
 /** Spacing of requests afterwards. Lower: a dead link shows sooner and address translators keep it open; higher: less to send. */
-const KEEPALIVE_INTERVAL_MS = 5000;
+const KEEPALIVE_INTERVAL_MS = 3000;
 /** Silence after which the link counts as broken. Lower: sooner mended; higher: longer losses are survived. */
-const SILENCE_MS = 16_000;
+const SILENCE_MS = 10_000;
 /** From the beginning to an open channel. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
