@@ -51,6 +51,12 @@ export interface BotMediaOptions {
    * frame, which costs much, is asked for sooner; higher: more repairs come in time.
    */
   readonly videoPatienceMs?: number | undefined;
+  /**
+   * Bits per second at which packets of the picture go out at most, at least 100,000. Default 20,000,000. Lower: a key
+   * frame is spread over a longer time and arrives later; higher: it may overflow the queues of slow networks. What is handed
+   * in faster for long is dropped.
+   */
+  readonly videoPaceBps?: number | undefined;
   /** Hears of frames from the first one on. */
   readonly listener?: FrameListener | undefined;
 }
@@ -58,6 +64,7 @@ export interface BotMediaOptions {
 const DEFAULT_VIDEO_SLOTS = 4;
 const DEFAULT_AUDIO_PATIENCE_MS = 60;
 const DEFAULT_VIDEO_PATIENCE_MS = 500;
+const DEFAULT_VIDEO_PACE_BPS = 20_000_000;
 /** Frames of one kind that wait to be sealed, or in one slot to be opened; more are dropped. */
 const MAX_WAITING_FRAMES = 256;
 const SPEECH_LEVEL_DBOV = 30;
@@ -151,13 +158,14 @@ export class BotMedia implements ConferenceMedia {
   }
 
   createPeer(events: PeerEvents): ConferencePeer {
-    const { localAddress, openSocket, audioPatienceMs, videoPatienceMs } = this.#options;
+    const { localAddress, openSocket, audioPatienceMs, videoPatienceMs, videoPaceBps } = this.#options;
     const peer = new BotPeer(events, {
       identity: this.#identity,
       openSocket: openSocket ?? openUdpSocket,
       localAddress,
       audioPatienceMs: audioPatienceMs ?? DEFAULT_AUDIO_PATIENCE_MS,
       videoPatienceMs: videoPatienceMs ?? DEFAULT_VIDEO_PATIENCE_MS,
+      videoPaceBps: videoPaceBps ?? DEFAULT_VIDEO_PACE_BPS,
       onMedia: (from, event) => {
         if (from === this.#active) this.#handleMedia(event);
       },

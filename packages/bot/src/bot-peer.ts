@@ -17,6 +17,7 @@ export interface BotPeerOptions {
   readonly localAddress: string | undefined;
   readonly audioPatienceMs: number;
   readonly videoPatienceMs: number;
+  readonly videoPaceBps: number;
   /** Media events, also of a peer that is not in use. */
   readonly onMedia: (peer: BotPeer, event: MediaConnectionEvent) => void;
   readonly onActivate: (peer: BotPeer) => void;
@@ -92,13 +93,14 @@ export class BotPeer implements ConferencePeer {
       ),
     );
     const cname = randomBytes(CNAME_BYTES).toString('hex');
-    const { audioPatienceMs, videoPatienceMs } = this.#options;
+    const { audioPatienceMs, videoPatienceMs, videoPaceBps } = this.#options;
     const media = new MediaConnection({
       offer,
       random: randomBytes,
       cname,
       audioPatienceMs,
       videoPatienceMs,
+      videoPaceBps,
     });
     this.#transport = transport;
     this.#media = media;

@@ -15,6 +15,8 @@ import { BotPlatform } from './bot-platform.ts';
 import type { FrameListener, OutgoingAudioFrame, OutgoingVideoFrame } from './encoded-frame.ts';
 import type { MediaConnectionTotals } from './media-connection.ts';
 
+const MIN_VIDEO_PACE_BPS = 100_000;
+
 /** Options that mean something in browsers only. */
 type BrowserOnly = 'platform' | 'microphone' | 'camera';
 
@@ -35,8 +37,8 @@ export interface Bot<Joined extends Conference = Conference> {
   sendAudioFrame(frame: OutgoingAudioFrame): boolean;
   /**
    * Sends one frame of VP8 as the picture, sealed; the first one tells the others that there is a camera. False if it is not
-   * sent: not connected, or faster than it can be sealed. Frames go out as they come: handing in a large one at once
-   * sends all its packets at once. Throws `RangeError` for an empty frame and one of more than 4 MiB.
+   * sent: not connected, or faster than it can be sealed. Packets go out at `videoPaceBps` at most. Throws `RangeError`
+   * for an empty frame and one of more than 4 MiB.
    */
   sendVideoFrame(frame: OutgoingVideoFrame): boolean;
   /** Tells the others what the pictures show; `off` when there will be none for a while. */
@@ -70,9 +72,12 @@ async function joinWith<Joined extends Conference>(
   options: BotMediaOptions,
   join: (platform: BotPlatform) => Promise<Joined>,
 ): Promise<Bot<Joined>> {
-  const { videoSlots = 0 } = options;
+  const { videoSlots = 0, videoPaceBps = MIN_VIDEO_PACE_BPS } = options;
   if (!Number.isInteger(videoSlots) || videoSlots < 0 || videoSlots > 32) {
     throw new ClientError('bad-option', { detail: 'videoSlots is 0 to 32' });
+  }
+  if (!(videoPaceBps >= MIN_VIDEO_PACE_BPS)) {
+    throw new ClientError('bad-option', { detail: `videoPaceBps is at least ${MIN_VIDEO_PACE_BPS}` });
   }
   const platform = new BotPlatform(options);
   const conference = await join(platform);

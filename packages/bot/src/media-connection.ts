@@ -17,6 +17,7 @@ import {
 } from '@conclave/rtp';
 import type { ConferenceOffer, OfferedSlot } from './conference-offer.ts';
 import { type AssembledMedia, FrameAssembler } from './frame-assembler.ts';
+import { PacketPacer } from './packet-pacer.ts';
 import { RtpReceiveStream } from './rtp-receive-stream.ts';
 import { type OutgoingPart, RtpSendStream } from './rtp-send-stream.ts';
 import { encodeVp8Descriptor, type PictureSize } from './vp8-descriptor.ts';
@@ -41,6 +42,8 @@ export interface MediaConnectionOptions {
   /** How long what follows a lost packet is held back for its repair. See `RtpReceiveStreamOptions.patienceMs`. */
   readonly audioPatienceMs: number;
   readonly videoPatienceMs: number;
+  /** Bits per second at which packets of the picture go out at most. */
+  readonly videoPaceBps: number;
 }
 
 /** Figures since the connection began. */
@@ -91,6 +94,7 @@ export class MediaConnection {
   readonly #repairs = new Map<number, Slot>();
   readonly #events: MediaConnectionEvent[] = [];
   readonly #transmits: Uint8Array[] = [];
+  readonly #pacer: PacketPacer;
   readonly audio: RtpSendStream;
   readonly video: RtpSendStream | undefined;
   /** SSRC of the repair stream of the video. */
@@ -109,6 +113,7 @@ export class MediaConnection {
 
   constructor(options: MediaConnectionOptions) {
     this.#options = options;
+    this.#pacer = new PacketPacer(options.videoPaceBps);
     const { offer, random } = options;
     const sequence = (): number => randomUint32(random) & 0x7fff;
     const ssrc = (): number => randomUint32(random) || 1;
@@ -196,7 +201,10 @@ export class MediaConnection {
       parts.push({ payload, extensions: this.#descriptorExtension(frame, at === 0, at === count - 1) });
     }
     this.#frameId = (this.#frameId + 1) & 0xffff;
-    this.#send(this.video.packetise(now, { timestampTicks: frame.timestampTicks, marker: true, parts }));
+    const packets = this.video.packetise(now, { timestampTicks: frame.timestampTicks, marker: true, parts });
+    if (this.#sender === undefined) return;
+    for (const packet of packets) this.#pacer.add(this.#sender.protectRtp(packet));
+    this.#releasePaced(now);
   }
 
   /** Takes a datagram that is RTP or RTCP. */
@@ -214,6 +222,7 @@ export class MediaConnection {
 
   /** Runs what is due: requests for missing packets, giving up on them, reports. */
   handleTimeout(now: NowMs, unixMs: number): void {
+    this.#releasePaced(now);
     for (const slot of this.#slots.values()) {
       slot.stream.handleTimeout(now);
       this.#drain(now, slot);
@@ -228,8 +237,9 @@ export class MediaConnection {
   pollTimeout(): NowMs | undefined {
     if (this.#receiver === undefined) return undefined;
     let earliest = this.#nextReportMs;
-    for (const { stream } of this.#slots.values()) {
-      const at = stream.pollTimeout();
+    const streams = [...this.#slots.values()].map(({ stream }) => stream);
+    for (const owner of [this.#pacer, ...streams]) {
+      const at = owner.pollTimeout();
       if (at !== undefined && (earliest === undefined || at < earliest)) earliest = at;
     }
     return earliest;
@@ -404,6 +414,10 @@ export class MediaConnection {
       ? { ...numbered, dependencies: [], ...size }
       : { ...numbered, dependencies: [1] };
     return [{ id, value: encodeGenericFrameDescriptor({ ...base, frame: described }) }];
+  }
+
+  #releasePaced(now: NowMs): void {
+    for (let packet = this.#pacer.poll(now); packet; packet = this.#pacer.poll(now)) this.#transmit(packet);
   }
 
   #send(packets: readonly Uint8Array[]): void {

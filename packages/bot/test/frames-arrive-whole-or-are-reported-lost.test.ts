@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import type { SealedFrame } from '../src/frame-assembler.ts';
 import { MediaPair } from './media-pair.ts';
 
-const PATIENT = { audioPatienceMs: 60, videoPatienceMs: 500 };
+const PATIENT = { audioPatienceMs: 60, videoPatienceMs: 500, videoPaceBps: 20_000_000 };
 const SEEDS = [1, 2, 3, 4, 5, 6];
 
 /** A frame of up to ten packets that begins with its number. */
@@ -131,4 +131,19 @@ it('both sides learn round trip and losses from reports', () => {
   expect(roundTripMs).toBeGreaterThan(75);
   expect(roundTripMs).toBeLessThan(90);
   expect(lossSent).toBeDefined();
+});
+
+it('a large key frame passes a slow network with short queues when it is paced, and not when it is not', () => {
+  const slow: LossyLinkOptions = { rateBps: 30_000_000, queueBytes: 40_000, delayMs: 20 };
+  const lostOn = [20_000_000, 1e9].map((videoPaceBps) => {
+    const pair = new MediaPair(slow, {}, { ...PATIENT, videoPaceBps });
+    const data = numberedFrame(new SeededRandom(9), 0, 300_000);
+    const size = { widthPx: 1920, heightPx: 1080 };
+    pair.sender.sendVideo(pair.now, { data, timestampTicks: 0, isKeyFrame: true, size });
+    pair.sender.sendVideo(pair.now, { data, timestampTicks: 3000, isKeyFrame: true, size });
+    pair.run(1000);
+    return pair.there.counts.lost;
+  });
+  expect(lostOn[0]).toBe(0);
+  expect(lostOn[1]).toBeGreaterThan(100);
 });

@@ -26,6 +26,7 @@ function connectionWithServer(): { readonly connection: MediaConnection; readonl
     cname: 'bot',
     audioPatienceMs: 60,
     videoPatienceMs: 500,
+    videoPaceBps: 1e9,
   });
   const [sendKey, receiveKey] = [random.bytes(16), random.bytes(16)];
   const [sendSalt, receiveSalt] = [random.bytes(12), random.bytes(12)];

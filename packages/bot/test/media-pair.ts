@@ -46,12 +46,16 @@ export class MediaPair {
   constructor(
     there: LossyLinkOptions,
     back: LossyLinkOptions,
-    patience: { readonly audioPatienceMs: number; readonly videoPatienceMs: number },
+    settings: {
+      readonly audioPatienceMs: number;
+      readonly videoPatienceMs: number;
+      readonly videoPaceBps: number;
+    },
   ) {
     const random = new SeededRandom(there.seed ?? 1);
     this.there = new LossyLink(there);
     this.back = new LossyLink(back);
-    const common = { random: random.bytes, cname: 'pair', ...patience };
+    const common = { random: random.bytes, cname: 'pair', ...settings };
     this.sender = new MediaConnection({ ...common, offer: readConferenceOffer(offerWith([], [])) });
     const video = this.sender.video!;
     const offer = offerWith(
