@@ -3,6 +3,7 @@ import {
   ExternalProvider,
   type KeyMessage,
   type KeyProvider,
+  LinkSecretProvider,
   type MemberId,
 } from '@conclave/e2ee';
 import { describe, expect, test } from 'vitest';
@@ -137,6 +138,23 @@ describe('a group with CONFKEY messages', () => {
     for (const { conference } of [ada, bob]) conference.refresh();
     await group.rig.advance(3_000);
     expect(await hears(group, ada, [bob, eve], '3')).toEqual([true, true, true]);
+  });
+
+  test('who has the conference’s id but not its keys opens nothing, is not opened, and both are told', async () => {
+    const group = new Group();
+    const keyOf = (fill: number) => new LinkSecretProvider({ sessionKey: new Uint8Array(32).fill(fill) });
+    const ada = await group.join('Ada', () => keyOf(1));
+    const bob = await group.join('Bob', () => keyOf(1));
+    const eve = await group.join('Eve', () => keyOf(2));
+    expect(await hears(group, ada, [bob, eve], '1')).toEqual([true, true, false]);
+    expect(await hears(group, eve, [ada, bob], '2')).toEqual([true, false, false]);
+    const encryption = ({ conference }: Joined) =>
+      conference.state.participants.map((participant) => participant.encryption);
+    expect([ada, bob, eve].map(encryption)).toEqual([
+      ['waiting', 'failing'],
+      ['encrypted', 'failing'],
+      ['failing', 'waiting'],
+    ]);
   });
 
   test('nonsense from a member is that member’s own loss', async () => {
