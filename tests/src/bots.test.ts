@@ -8,13 +8,19 @@ import { fileURLToPath } from 'node:url';
 import {
   type Bot,
   type FrameLoss,
+  joinConferenceAsBot,
   joinMeetingAsBot,
   type OpenDatagramSocket,
   openUdpSocket,
   type ReceivedVideoFrame,
 } from '@conclave/bot';
-import type { Meeting } from '@conclave/client';
-import { createMeetingSecret, formatMeetingFragment, parseMeetingLink } from '@conclave/e2ee';
+import type { Conference, Meeting } from '@conclave/client';
+import {
+  createMeetingSecret,
+  ExternalProvider,
+  formatMeetingFragment,
+  parseMeetingLink,
+} from '@conclave/e2ee';
 import { SeededRandom } from '@conclave/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type BundledPage, serveBundledPage } from './bundled-page.ts';
@@ -63,12 +69,12 @@ class Collector {
   keyFramesWanted = 0;
 }
 
-interface TestBot {
-  readonly bot: Bot<Meeting>;
+interface TestBot<Joined extends Conference = Conference> {
+  readonly bot: Bot<Joined>;
   readonly got: Collector;
 }
 
-async function joinBot(link: string, name: string, openSocket = openUdpSocket): Promise<TestBot> {
+async function joinBot(link: string, name: string, openSocket = openUdpSocket): Promise<TestBot<Meeting>> {
   const got = new Collector();
   const bot = await joinMeetingAsBot({
     link: parseMeetingLink(link),
@@ -143,8 +149,8 @@ async function watchAll({ bot }: TestBot, count: number): Promise<void> {
 }
 
 describe('two bots in a meeting', () => {
-  let ada: TestBot;
-  let bob: TestBot;
+  let ada: TestBot<Meeting>;
+  let bob: TestBot<Meeting>;
 
   beforeAll(async () => {
     const link = newLink();
@@ -240,6 +246,53 @@ function lossySocket(seed: number, share: number): OpenDatagramSocket {
     };
   };
 }
+
+describe('bots whose application brings the keys', () => {
+  test('hear who has the same key, through a change of it, and nobody hears who has another', async () => {
+    const conferenceId = randomBytes(16).toString('hex');
+    const join = async (key: Uint8Array) => {
+      const selfId = randomBytes(16).toString('hex');
+      const keys = new ExternalProvider({ userHash: selfId });
+      keys.handleEpoch(performance.now(), 1, key);
+      const got = new Collector();
+      const bot = await joinConferenceAsBot({
+        conferenceId,
+        selfId,
+        servers: [sft.url],
+        keys,
+        profile: { name: '', handRaised: false },
+        listener: { audio: ({ data }) => got.audio.set(numberOf(data, 1), data) },
+      });
+      return { bot, got, keys };
+    };
+    const [first, second] = [randomBytes(32), randomBytes(32)];
+    const ada = await join(first);
+    const bob = await join(first);
+    const mallory = await join(randomBytes(32));
+    await talk(ada, () => bob.got.audio.size >= 20);
+    for (const { bot, keys } of [ada, bob]) {
+      keys.handleEpoch(performance.now(), 2, second);
+      bot.conference.refresh();
+    }
+    // Everybody announces the new key to everybody; Mallory, who cannot have it, only claims to.
+    mallory.keys.handleEpoch(performance.now(), 2, randomBytes(32));
+    mallory.bot.conference.refresh();
+    await eventually(
+      'that Ada seals with the new key',
+      async () => ada.keys.currentEpoch,
+      (epoch) => epoch === 2,
+    );
+    const before = bob.got.audio.size;
+    await talk(ada, () => bob.got.audio.size >= before + 20, 1_000_000);
+    await eventually(
+      "that Mallory cannot open Ada's frames",
+      async () => mallory.bot.conference.state.participants[0]?.encryption,
+      (encryption) => encryption === 'failing',
+    );
+    expect(mallory.got.audio.size).toBe(0);
+    await Promise.all([ada, bob, mallory].map(({ bot }) => bot.conference.leave()));
+  });
+});
 
 describe('bots where a tenth of all media packets is lost on each way', () => {
   test('repair what they can, and what they hand up is whole', async () => {
