@@ -224,7 +224,8 @@ export interface EgressStats {
 
 /**
  * The rules of the forwarding plane. Only ever called from the control plane's thread; a call takes effect on the
- * owning forwarding thread, in the order of calls. Ids that are unknown when a call takes effect (the peer may
+ * owning forwarding thread, in the order of calls, soon after the present turn of the event loop; what a
+ * {@link Forwarder} reads is as of all calls before. Ids that are unknown when a call takes effect (the peer may
  * have left meanwhile) make it a no-op. Wrong arguments throw `TypeError` at once.
  *
  * Peer, ingress, egress and group ids are integers from 0 to 2^32 − 1. Time is counted in whole microseconds, rounded

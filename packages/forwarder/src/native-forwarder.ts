@@ -1,5 +1,6 @@
 import type { NowMs } from '@conclave/bytes';
 import { canonicalIp } from '@conclave/bytes';
+import { CommandBatch } from './command-batch.ts';
 import { readEvents, readSent } from './event-records.ts';
 import type {
   AudioLevelSample,
@@ -135,6 +136,7 @@ class AddonForwarder extends RuleEncoder implements Forwarder {
   readonly #native: NativeForwarder;
   readonly #threads: number;
   readonly #state: { closed: boolean };
+  readonly #batch: CommandBatch;
 
   constructor(options: ForwarderOptions) {
     const state = { closed: false };
@@ -145,16 +147,18 @@ class AddonForwarder extends RuleEncoder implements Forwarder {
     };
     const native = new (addon().NativeForwarder)(writeForwarderOptions(options), onWake);
     const threads = options.threads.length;
+    const batch = new CommandBatch(threads, (thread, records) => native.post(thread, records));
     super(
       threads,
       (thread, record) => {
-        if (!state.closed) native.post(thread, record);
+        if (!state.closed) batch.add(thread, record);
       },
       (socket) => socket % maxThreads,
     );
     this.#native = native;
     this.#threads = threads;
     this.#state = state;
+    this.#batch = batch;
     const bound = [...tuples(native.sockets(), 2)];
     const requests = options.threads.flatMap((sockets, thread) => sockets.map((s) => ({ ...s, thread })));
     this.sockets = requests.map(({ address, transport, thread }, i) => {
@@ -181,12 +185,14 @@ class AddonForwarder extends RuleEncoder implements Forwarder {
 
   close(): void {
     if (this.#state.closed) return;
+    this.#batch.flush();
     this.#state.closed = true;
     this.#native.close();
   }
 
   #read(kind: ReadKind): Float64Array[] {
     if (this.#state.closed) return [];
+    this.#batch.flush();
     return Array.from({ length: this.#threads }, (_, thread) => this.#native.read(thread, kind));
   }
 }

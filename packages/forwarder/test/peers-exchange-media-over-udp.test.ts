@@ -53,6 +53,8 @@ test('media is forwarded from one peer to the other, STUN and DTLS go up, datagr
     const sender = new TestPeer(forwarder, 1, pathA);
     const receiver = new TestPeer(forwarder, 2, pathB);
     const dtls = Uint8Array.from([22, 254, 253, 1, 2, 3]);
+    // Reading waits until the rules are in force.
+    forwarder.readCounters();
     b.send(port, dtls);
     expect(await log.next('dtls')).toEqual({ type: 'dtls', peer: receiver.id, path: pathB, bytes: dtls });
 
