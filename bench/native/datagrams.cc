@@ -129,6 +129,8 @@ int Floor(int run, size_t size, int burst, int64_t interval_us, int64_t duration
   if (fd < 0) Fail("socket");
   SetBuffer(fd, SO_SNDBUFFORCE, SO_SNDBUF);
   static uint8_t data[kMaxRun * kMaxSize];
+  // Receivers count what looks like RTP.
+  memset(data, 0x80, sizeof data);
   uint64_t packets = 0;
   const int64_t cpu = CpuUs();
   const int64_t start = NowUs();

@@ -54,6 +54,7 @@ describe('the settings of the sft command', () => {
       turnDiscovery: false,
       federationTurn: undefined,
       keyFrameIntervalMs: 1000,
+      packetSending: 'segmented',
       log: { level: 'info', filePrefix: undefined },
       limits: defaultSftLimits,
       cors: { origins: ['*'] },

@@ -1,9 +1,11 @@
 import { availableParallelism } from 'node:os';
 import { canonicalIp, FormatError, ipFamily } from '@conclave/bytes';
 import { parseBlacklist } from '@conclave/econn';
+import { type PacketSending, packetSendings } from '@conclave/forwarder';
 import {
   acceptIpAddress,
   ConclaveError,
+  choiceOption,
   ignoredOption,
   integerOption,
   isAddressBlock,
@@ -55,6 +57,7 @@ export interface SftOptionValues {
   readonly 'federation-domain': readonly string[];
   readonly 'federation-allow-address': readonly string[];
   readonly 'key-frame-interval': number;
+  readonly 'packet-sending': PacketSending;
   readonly 'log-prefix': string | undefined;
   readonly quiet: boolean;
   readonly verbose: boolean;
@@ -226,6 +229,13 @@ export const sftOptions: OptionsFor<SftOptionValues> = {
     valueName: 'BLOCKS',
     check: (text) => (isAddressBlock(text) ? undefined : 'a list of addresses or blocks of addresses'),
   }),
+  'packet-sending': choiceOption({
+    doc:
+      'How packets are handed to the kernel: segmented (packets to one receiver as one message, where kernel and device can do it) costs least; ' +
+      'batched and single are for devices that mistreat such messages, and for comparison.',
+    choices: packetSendings,
+    fallback: 'segmented',
+  }),
   'key-frame-interval': integerOption({
     short: 'k',
     doc: 'Least milliseconds between two requests to a sender for a key frame. Lower shows new receivers a picture sooner, higher spares the sender bits.',
@@ -335,6 +345,7 @@ export function toSftConfig(values: SftOptionValues): SftConfigResult {
     federationTurn: values['federation-turn'],
     federation: federationOf(values),
     keyFrameIntervalMs: values['key-frame-interval'],
+    packetSending: values['packet-sending'],
     log: {
       level: values.quiet ? 'warn' : values.verbose ? 'debug' : 'info',
       filePrefix: values['log-prefix'],

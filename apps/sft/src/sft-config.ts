@@ -1,4 +1,5 @@
 import type { BlacklistEntry } from '@conclave/econn';
+import type { PacketSending } from '@conclave/forwarder';
 import type { LogLevel, TlsFiles } from '@conclave/service';
 
 /** An address and port to listen on. */
@@ -117,6 +118,8 @@ export interface SftConfig {
     | undefined;
   /** Least spacing of key-frame requests to one sender. */
   readonly keyFrameIntervalMs: number;
+  /** How packets are handed to the kernel. */
+  readonly packetSending: PacketSending;
   readonly log: { readonly level: LogLevel; readonly filePrefix: string | undefined };
   readonly limits: SftLimits;
   /** Origins that browsers may call from; `*` alone is any. */

@@ -210,7 +210,7 @@ function openForwarder(
     }),
   );
   try {
-    return createForwarder({ threads, onEvents });
+    return createForwarder({ threads, onEvents, sending: config.packetSending });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : causeOf(cause);
     throw new ConclaveError('CONCLAVE_LISTEN_FAILED', `cannot open the media sockets: ${reason}`, { cause });

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "command.h"
@@ -100,7 +101,7 @@ bool OpenSockets(napi_env env, ForwarderHandle* handle, FieldReader* r) {
     o.table = ReadTableOptions(r);
     o.tcp_queue_bytes = r->U32();
     o.socket_buffer_bytes = static_cast<int>(r->U32() & 0x7fffffff);
-    o.segmentation_offload = r->U8() != 0;
+    o.sending = static_cast<PacketSending>(std::min<uint8_t>(r->U8(), 2));
     return o;
   }();
   const size_t max_tcp = r->U32();

@@ -71,7 +71,7 @@ IoThread::IoThread(const IoOptions& options, uint32_t index, std::shared_ptr<Tcp
       in_(std::make_unique<ReceiveBatch>()),
       reports_(kReportSpacingUs),
       table_(WithClock(options.table), this),
-      out_(&table_.counters()) {}
+      out_(&table_.counters(), options.sending) {}
 
 IoThread::~IoThread() { Stop(); }
 
@@ -109,7 +109,8 @@ bool IoThread::Open(const SocketRequest& request, BoundSocket* bound) {
   if (!Watch(EPOLL_CTL_ADD, fd.get(), EPOLLIN, bound->id)) return false;
   Udp entry;
   entry.out.fd = fd.get();
-  entry.out.offload = SegmentationOffload(!request.tcp && options_.segmentation_offload && ProbeSegmentation(family));
+  entry.out.offload = SegmentationOffload(
+      !request.tcp && options_.sending == PacketSending::kSegmented && ProbeSegmentation(family));
   entry.fd = std::move(fd);
   entry.id = bound->id;
   (request.tcp ? listeners_ : udp_)[bound->id] = std::move(entry);

@@ -37,8 +37,8 @@ struct IoOptions {
   TableOptions table;
   size_t tcp_queue_bytes = 262144;
   int socket_buffer_bytes = 4 << 20;
-  // Whether runs of packets to one receiver go to the kernel as one message, where it can do that.
-  bool segmentation_offload = true;
+  // How packets are handed to the kernel, as in flow-table.ts.
+  PacketSending sending = PacketSending::kSegmented;
 };
 
 class IoThread : public Sink {

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "socket_address.h"
 
 #ifndef UDP_SEGMENT
@@ -88,8 +90,9 @@ bool ProbeSegmentation(int family) {
   return family == AF_INET6 ? in6 : in4;
 }
 
-SendQueue::SendQueue(Counters* counters)
+SendQueue::SendQueue(Counters* counters, PacketSending sending)
     : counters_(counters),
+      messages_per_call_(sending == PacketSending::kSingle ? 1 : kMaxPackets),
       // Not value-initialised: what is never used takes no memory.
       bytes_(new uint8_t[kBytes]),
       buckets_(kBuckets),
@@ -204,7 +207,8 @@ void SendQueue::Send(Socket* socket) {
   while (begin < message_count_) {
     mmsghdr* messages = &messages_[begin];
     const size_t count = message_count_ - begin;
-    const int sent = sendmmsg(socket->fd, messages, static_cast<unsigned>(count), MSG_DONTWAIT);
+    const size_t tried = std::min(count, messages_per_call_);
+    const int sent = sendmmsg(socket->fd, messages, static_cast<unsigned>(tried), MSG_DONTWAIT);
     if (sent > 0) {
       Sent(socket, messages, static_cast<size_t>(sent));
       begin += static_cast<size_t>(sent);

@@ -14,6 +14,10 @@
 
 namespace conclave {
 
+// How packets are handed to the kernel: runs to one receiver as one message, where it can do that, and all in one system
+// call; each as a message; each by a system call.
+enum class PacketSending : uint8_t { kSegmented = 0, kBatched = 1, kSingle = 2 };
+
 // Whether runs of datagrams are handed to a socket as one message. Begins with what the kernel said when it was asked,
 // and ends when messages keep being refused: by a device that cannot do checksums, or a filter in between.
 class SegmentationOffload {
@@ -57,7 +61,7 @@ class SendQueue {
     uint32_t last_flow = kNone;
   };
 
-  explicit SendQueue(Counters* counters);
+  SendQueue(Counters* counters, PacketSending sending);
 
   bool Full() const;
   // Room for one datagram of kMaxOutgoing bytes; not when Full. Valid until Add or Flush.
@@ -115,6 +119,7 @@ class SendQueue {
   void DropFull(const mmsghdr* messages, size_t count);
 
   Counters* counters_;
+  const size_t messages_per_call_;
   std::unique_ptr<uint8_t[]> bytes_;
   size_t used_bytes_ = 0;
   std::vector<Packet> packets_;

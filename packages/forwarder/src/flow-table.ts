@@ -318,6 +318,16 @@ export interface FlowTable {
   closePath(socket: SocketId): void;
 }
 
+/**
+ * How datagrams are handed to the kernel; the same datagrams leave either way. `segmented`: packets of equal size that go
+ * to one receiver at the same time as one message (Linux UDP_SEGMENT), all messages in one system call; such messages are
+ * used only where a trial on the loopback interface succeeds, and given up on a socket on which they keep being refused.
+ * `batched`: each packet as its own message, all in one system call. `single`: one system call for each packet, as most
+ * servers do it; for comparison.
+ */
+export const packetSendings = ['segmented', 'batched', 'single'] as const;
+export type PacketSending = (typeof packetSendings)[number];
+
 /** Sizes and intervals of the plane. */
 export interface ForwarderOptions {
   /** Sockets of each forwarding thread; the array's length is the number of threads. */
@@ -345,12 +355,8 @@ export interface ForwarderOptions {
   readonly tcpQueueBytes?: number;
   /** Size asked for with SO_RCVBUF and SO_SNDBUF. Default 4194304. */
   readonly socketBufferBytes?: number;
-  /**
-   * Whether packets of equal size that go to one receiver at the same time are handed to the kernel as one message
-   * (Linux UDP_SEGMENT): same datagrams, less work. Used only where a trial on the loopback interface succeeds, and
-   * given up on a socket on which such messages keep being refused. Default true.
-   */
-  readonly segmentationOffload?: boolean;
+  /** How datagrams are handed to the kernel. Default `segmented`. */
+  readonly sending?: PacketSending;
 }
 
 /** The forwarding plane itself. */
@@ -364,7 +370,7 @@ export interface Forwarder extends FlowTable {
   /**
    * Totals by name: `received_packets`, `received_bytes`, `sent_packets`, `sent_bytes`. Of those sent over UDP:
    * `sent_batches` (system calls that sent some), `sent_segmented_messages` (runs handed over as one message, see
-   * {@link ForwarderOptions.segmentationOffload}), `sent_segmented_packets` (the packets in those) and
+   * {@link PacketSending}), `sent_segmented_packets` (the packets in those) and
    * `refused_segmented` (runs the kernel refused, whose packets were sent one by one). And one `dropped_<reason>` for
    * each reason a packet was not forwarded: `not_demultiplexed` (no class of RFC 7983), `oversize`, `stun_rate`, `no_path`,
    * `no_keys`, `malformed`, `bad_tag`, `replayed`, `too_old`, `too_many_ssrcs`, `crypto`, `unknown_ssrc`,

@@ -16,6 +16,7 @@ import type {
   Path,
   SocketId,
 } from './flow-table.ts';
+import { packetSendings } from './flow-table.ts';
 import { loadNativeAddon } from './native-addon.ts';
 import { RecordWriter } from './record-codec.ts';
 import { RuleEncoder } from './rule-encoder.ts';
@@ -118,7 +119,9 @@ function writeForwarderOptions(options: ForwarderOptions): Uint8Array {
   const w = writeTableOptions(new RecordWriter().beginFields(), options);
   w.u32(atLeast('tcpQueueBytes', options.tcpQueueBytes ?? 262144, 0));
   w.u32(atLeast('socketBufferBytes', options.socketBufferBytes ?? 4194304, 0));
-  w.u8(options.segmentationOffload === false ? 0 : 1);
+  const sending = packetSendings.indexOf(options.sending ?? 'segmented');
+  if (sending < 0) throw new TypeError(`sending must be one of ${packetSendings.join(', ')}`);
+  w.u8(sending);
   w.u32(atLeast('maxTcpConnections', options.maxTcpConnections ?? 4096, 0));
   w.u32(atLeast('maxTcpConnectionsPerAddress', options.maxTcpConnectionsPerAddress ?? 64, 0));
   w.u8(threads.length).u16(threads.reduce((n, sockets) => n + sockets.length, 0));

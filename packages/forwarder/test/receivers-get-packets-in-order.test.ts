@@ -23,7 +23,7 @@ test.each([
   async (address, segmentationOffload) => {
     const forwarder = createForwarder({
       threads: [[{ address, port: 0, transport: 'udp' }]],
-      segmentationOffload,
+      sending: segmentationOffload ? 'segmented' : 'batched',
       onEvents: () => {},
     });
     const source = await UdpEnd.open(address);
@@ -125,7 +125,7 @@ test.each(
   const address = '127.0.0.1';
   const forwarder = createForwarder({
     threads: [[{ address, port: 0, transport: 'udp' }]],
-    segmentationOffload,
+    sending: segmentationOffload ? 'segmented' : 'batched',
     reportIntervalMs: 3_600_000,
     onEvents: () => {},
   });

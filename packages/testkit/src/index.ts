@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 export * from './certificate-authority.ts';
+export * from './client-socket.ts';
 export * from './flow-table-model.ts';
 export * from './linked-peers.ts';
 export * from './lossy-link.ts';

@@ -1,6 +1,4 @@
 import { createHmac, randomBytes, randomInt } from 'node:crypto';
-import { createSocket, type Socket } from 'node:dgram';
-import { once } from 'node:events';
 import { FormatError } from '@conclave/bytes';
 import {
   createDtlsSession,
@@ -13,6 +11,7 @@ import {
 import { formatCandidate, type IcePath } from '@conclave/ice';
 import { parseRtcp } from '@conclave/rtp';
 import { PeerTransport } from '@conclave/transport';
+import { type ClientSocket, type OpenClientSocket, openUdpSocket } from './client-socket.ts';
 import {
   attribute,
   attributes,
@@ -46,6 +45,8 @@ export interface NodeClientOptions {
   readonly onPacket?: (packet: Uint8Array) => void;
   /** Is given every datagram that arrives, as it came. */
   readonly onDatagram?: (datagram: Uint8Array) => void;
+  /** Opens its socket. Default: a UDP socket of Node's. */
+  readonly openSocket?: OpenClientSocket;
 }
 
 /** One entry of the participant list. */
@@ -89,7 +90,7 @@ export class NodeClient {
   readonly #options: NodeClientOptions;
   readonly #identity: DtlsIdentity;
   readonly #waiters = new Set<() => void>();
-  #socket: Socket | undefined;
+  #socket: ClientSocket | undefined;
   #transport: PeerTransport | undefined;
   #path: IcePath | undefined;
   #channel: number | undefined;
@@ -109,7 +110,7 @@ export class NodeClient {
 
   /** The local address its packets come from. */
   get localPort(): number {
-    return this.#socket?.address().port ?? 0;
+    return this.#socket?.port ?? 0;
   }
 
   /** The server's media address it talks to, once there is one. */
@@ -340,10 +341,11 @@ export class NodeClient {
     this.offer = offer;
     const first = offer.sections[0]!;
     const address = this.#options.address ?? '127.0.0.1';
-    const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+    const open = this.#options.openSocket ?? openUdpSocket;
+    const socket = await open(address, (bytes, from, port) => {
+      if (this.#socket === socket) this.#receive(bytes, from, port);
+    });
     this.#socket = socket;
-    socket.bind(0, address);
-    await once(socket, 'listening');
     const ufrag = randomBytes(4).toString('hex');
     const pwd = randomBytes(12).toString('hex');
     const transport = new PeerTransport({
@@ -362,11 +364,8 @@ export class NodeClient {
       socket: OWN_SOCKET,
       address,
       advertisedAddress: address,
-      port: socket.address().port,
+      port: socket.port,
       transport: 'udp',
-    });
-    socket.on('message', (bytes, from) => {
-      if (this.#transport === transport) this.#receive(bytes, from.address, from.port);
     });
     transport.setRemote(performance.now(), {
       ufrag: attribute(first.lines, 'ice-ufrag') ?? '',
@@ -456,6 +455,7 @@ export class NodeClient {
         const { profile, sendKey, sendSalt, receiveKey, receiveSalt } = event.srtpKeys;
         this.#sender = new SrtpSender(profile, sendKey, sendSalt);
         this.#receiver = new SrtpReceiver(profile, receiveKey, receiveSalt, 64);
+        this.#socket?.secured?.(event.srtpKeys);
       } else if (event.type === 'channel-open') {
         this.#channel = event.streamId;
         this.channelOpen = true;

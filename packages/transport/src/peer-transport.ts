@@ -43,6 +43,8 @@ export interface PeerTransportOptions {
   readonly maxMessageSize?: number;
   /** Time from the remote description to a connected DTLS session before it fails. Default 20000. */
   readonly handshakeTimeoutMs?: number;
+  /** Whether there are data channels, over SCTP. Default true. */
+  readonly dataChannels?: boolean;
 }
 
 /** A datagram to send. */
@@ -134,6 +136,7 @@ export class PeerTransport {
     this.#deadline = now + (this.#options.handshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS);
     const { maxMessageSize = DEFAULT_MAX_MESSAGE_SIZE } = this.#options;
     this.#association = new SecuredAssociation({
+      ...(this.#options.dataChannels === undefined ? {} : { dataChannels: this.#options.dataChannels }),
       role: remote.setup === 'active' ? 'server' : 'client',
       createDtlsSession: this.#options.createDtlsSession,
       identity: this.#options.identity,

@@ -19,6 +19,8 @@ export interface SecuredAssociationOptions {
   /** Largest message taken, and sent, in bytes. */
   readonly maxMessageSize: number;
   readonly maxOutgoingMessageSize: number;
+  /** Whether there are data channels, over SCTP. Default true. */
+  readonly dataChannels?: boolean;
   /** What is wrong with the peer that proved to hold this certificate; undefined when it is the right one. */
   readonly objection: (connected: ConnectedPeer) => string | undefined;
 }
@@ -176,6 +178,7 @@ export class SecuredAssociation {
   #secure(now: NowMs, srtpKeys: SrtpKeys): void {
     this.#secured = true;
     this.#events.push({ type: 'secured', srtpKeys });
+    if (this.#options.dataChannels === false) return;
     this.#sctp = new SctpAssociation({
       role: this.#options.role,
       random: this.#options.random,
