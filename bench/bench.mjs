@@ -86,7 +86,7 @@ const median = (numbers) => {
 };
 
 /** Lets a session's streams run for a while and says what came of it. */
-async function measure(server, session, { speed = 1, warmUpMs = 800, windowMs = durationMs } = {}) {
+async function measure(server, session, { speed = 1, warmUpMs = 2000, windowMs = durationMs } = {}) {
   generator.run(
     session.streams.map(({ number }) => number),
     speed,

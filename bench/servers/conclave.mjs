@@ -12,6 +12,8 @@ const uris = {
 };
 const profileNames = { 1: 'aes-128-cm-sha1-80', 7: 'aes-128-gcm' };
 const JOINING_AT_ONCE = 25;
+/** Clients say now and then that they live. */
+const PING_MS = 5000;
 const QUALITY = { low: 1, high: 2, single: 2 };
 
 const idsOf = (section) =>
@@ -104,11 +106,16 @@ export async function startConclave({
         }));
         if (streams.length > 0) client.send({ type: 'CONFSTREAMS', resp: false, mode: 'list', streams });
       });
+      const pinging = setInterval(() => {
+        const ping = { type: 'PING', resp: false, dest_userid: 'sft', dest_clientid: 'SFT' };
+        for (const { client } of members) client.send(ping);
+      }, PING_MS);
       const streams = members.flatMap((member, person) => streamsOf(member, scenario, person));
       return {
         streams,
         joinMs: members.map((member) => member.joinMs),
         close: () => {
+          clearInterval(pinging);
           for (const { client } of members) client.close();
         },
       };

@@ -61,7 +61,7 @@ class SendQueue {
     uint32_t last_flow = kNone;
   };
 
-  SendQueue(Counters* counters, PacketSending sending);
+  explicit SendQueue(Counters* counters, PacketSending sending = PacketSending::kSegmented);
 
   bool Full() const;
   // Room for one datagram of kMaxOutgoing bytes; not when Full. Valid until Add or Flush.
