@@ -49,7 +49,7 @@ export async function startFirefox(): Promise<FirefoxBrowser> {
     extraPrefsFirefox: PREFERENCES,
   });
   const openBlankPage = async (complain?: (text: string) => void) => {
-    const page = await (await browser.createBrowserContext()).newPage();
+    const page = await (await browser.createBrowserContext()).newPage({ type: 'window' });
     page.on('pageerror', (error) => complain?.(String(error)));
     page.on('console', (message) => message.type() === 'error' && complain?.(message.text()));
     return page;
