@@ -35,8 +35,16 @@ export class WireClient implements MemberId {
     this.frequency = frequency;
   }
 
-  /** Opens the page as a device of the conversation, whose members have to be complete by then. */
-  async open(browser: CallBrowser, conversation: Conversation, sft: string): Promise<void> {
+  /**
+   * Opens the page as a device of the conversation, whose members have to be complete by then. In a federation `sft` is
+   * the server of its own domain, and `hosts` says where each server that calls itself by such a URL really is.
+   */
+  async open(
+    browser: CallBrowser,
+    conversation: Conversation,
+    sft: string,
+    federation: { readonly hosts: ReadonlyMap<string, string> } | undefined = undefined,
+  ): Promise<void> {
     script ??= bundle();
     const text = await script;
     const page = await browser.openBlankPage();
@@ -45,6 +53,18 @@ export class WireClient implements MemberId {
         ? route.fulfill({ contentType: 'text/javascript; charset=utf-8', body: text })
         : route.fulfill({ contentType: 'text/html', body: HTML }),
     );
+    for (const [host, real] of federation?.hosts ?? []) {
+      await page.route(`${host}/**`, async (route) => {
+        const request = route.request();
+        const response = await fetch(real + new URL(request.url()).pathname, {
+          method: request.method(),
+          body: request.postData(),
+          headers: { origin: ORIGIN },
+        });
+        const headers = Object.fromEntries(response.headers);
+        await route.fulfill({ status: response.status, headers, body: await response.text() });
+      });
+    }
     await page.exposeFunction('deliver', (json: string) => {
       const { targets, data, ownClientsOnly } = JSON.parse(json);
       const to: { clients: { userid: string; clientid: string }[] } | undefined =
@@ -64,6 +84,7 @@ export class WireClient implements MemberId {
       conversation: conversation.id,
       clients: conversation.members.map((m) => ({ userid: m.userId, clientid: m.clientId })),
       sft,
+      isFederating: federation !== undefined,
     };
     await this.ask(`client.boot(${JSON.stringify(settings)})`);
     conversation.listen(this, (from, data) => {

@@ -56,6 +56,14 @@ async function postTo(url, data) {
   return { status: 1000, body: '' };
 }
 
+/** The part of the configuration that names servers. In a federation calls of other domains go by one's own server. */
+function serversOf({ sft, isFederating }) {
+  const servers = [{ urls: [sft] }];
+  return isFederating
+    ? { sft_servers: servers, sft_servers_all: servers, is_federating: true }
+    : { sft_servers: servers };
+}
+
 let context;
 function audioContext() {
   context ??= new AudioContext({ sampleRate: 48000 });
@@ -176,7 +184,7 @@ client.boot = async (settings) => {
     () => {
       // It asks while it is being created; the answer needs the handle that creation returns.
       queueMicrotask(() =>
-        library.configUpdate(user, 0, JSON.stringify({ ttl: 3600, sft_servers: [{ urls: [settings.sft] }] })),
+        library.configUpdate(user, 0, JSON.stringify({ ttl: 3600, ...serversOf(settings) })),
       );
       return 0;
     },
