@@ -61,10 +61,10 @@ async function up(flags: readonly string[], port?: number): Promise<Up> {
 }
 
 /** Runs the command to its end. */
-function run(...words: string[]): Promise<{ code: number; stderr: string }> {
+function run(...words: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [CONCLAVE, ...words], { cwd: folder }, (error, _, stderr) =>
-      resolve({ code: error ? Number(error.code) : 0, stderr }),
+    execFile(process.execPath, [CONCLAVE, ...words], { cwd: folder }, (error, stdout, stderr) =>
+      resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
     );
   });
 }
@@ -131,6 +131,23 @@ describe('conclave up', () => {
     await ended;
     const second = await up(['--lan', '-I', '127.0.0.1'], first.port);
     expect(await servedCertificate(second.port)).toEqual(served);
+  });
+
+  test('runs from what conclave init wrote, and conclave doctor finds it well', async () => {
+    const flags = ['--domain', 'meet.example.org', '-A', 'none', '--certificate', 'self-made'];
+    expect(await run('init', ...flags)).toMatchObject({ code: 0 });
+    expect(readFileSync(join(folder, 'conclave.service'), 'utf8')).toContain(`--config ${folder}`);
+    const { port, greeting } = await up(['-I', '127.0.0.1', '-O', 'lo']);
+    expect(greeting).toContain(`people can open https://meet.example.org:${port}/`);
+    expect((await servedCertificate(port)).names).toBe('DNS:meet.example.org');
+  });
+
+  test('is found well by conclave doctor while it runs', async () => {
+    const { port } = await up([]);
+    const { code, stdout } = await run('doctor', '-p', String(port));
+    expect(stdout).toContain(`well     The server answers at http://localhost:${port}.`);
+    expect(stdout).toContain('0 problems');
+    expect([0, 3]).toContain(code);
   });
 
   test.each([

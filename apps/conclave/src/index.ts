@@ -5,6 +5,9 @@
  * @packageDocumentation
  */
 export * from './cli.ts';
+export * from './doctor-command.ts';
+export * from './doctor-finding.ts';
+export * from './init-command.ts';
 export * from './self-made-certificate.ts';
 export * from './sft-command.ts';
 export * from './turn-command.ts';

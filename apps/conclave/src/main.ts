@@ -1,8 +1,12 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline/promises';
 import * as sft from '@conclave/app-sft';
 import * as turn from '@conclave/app-turn';
 import { describeUnforeseen, type SignalSource } from '@conclave/service';
 import { runCli } from './cli.ts';
+import { createDoctorCommand } from './doctor-command.ts';
+import { createInitCommand } from './init-command.ts';
 import { createSftCommand } from './sft-command.ts';
 import { createTurnCommand } from './turn-command.ts';
 import { createUpCommand } from './up-command.ts';
@@ -33,11 +37,24 @@ export async function runProcess(overrides: ProcessOverrides = {}): Promise<void
     },
     [
       createUpCommand({ program: sft, signals }),
+      createInitCommand({ ask: process.stdin.isTTY ? askPerson : undefined }),
+      createDoctorCommand({ program: sft }),
       createSftCommand({ program: sft, signals }),
       createTurnCommand({ program: turn, signals }),
     ],
   );
   process.exit(code);
+}
+
+async function askPerson(question: string): Promise<string> {
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    // The end of the input is an answer too: none.
+    const ended = once(terminal, 'close').then(() => '');
+    return await Promise.race([terminal.question(question), ended]);
+  } finally {
+    terminal.close();
+  }
 }
 
 function readVersion(): string {

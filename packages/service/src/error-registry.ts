@@ -32,6 +32,8 @@ export type ErrorCode =
   | 'CONCLAVE_TLS_INVALID'
   | 'CONCLAVE_WEB_UNREADABLE'
   | 'CONCLAVE_STATE_UNWRITABLE'
+  | 'CONCLAVE_FILE_EXISTS'
+  | 'CONCLAVE_ANSWER_MISSING'
   | 'CONCLAVE_LOG_UNWRITABLE'
   | 'CONCLAVE_LISTEN_FAILED'
   | 'CONCLAVE_PORT_TAKEN'
@@ -135,6 +137,16 @@ export const errorRegistry: Readonly<Record<ErrorCode, ErrorEntry>> = {
     meaning: 'A file that the program makes for itself cannot be written.',
     remedy:
       'Check that the folder can be made or is a folder of its own, and that the process may write in it.',
+  },
+  CONCLAVE_FILE_EXISTS: {
+    exitCode: 2,
+    meaning: 'A file that was to be written is there already.',
+    remedy: 'Move it away, name another folder, or give `--force` to replace it.',
+  },
+  CONCLAVE_ANSWER_MISSING: {
+    exitCode: 2,
+    meaning: 'A question has no usable answer, and no flag gives it.',
+    remedy: 'Give the flag that the message names, or run the command in a terminal and answer.',
   },
   CONCLAVE_LOG_UNWRITABLE: {
     exitCode: 2,
