@@ -7,7 +7,7 @@ import { eventually } from './call-page.ts';
 import { startCallBrowser } from './chromium.ts';
 import { startFirefox } from './firefox.ts';
 import { MeetingPage } from './meeting-page-driver.ts';
-import { type SftProcess, startSftProcess } from './sft-process.ts';
+import { freePort, type SftProcess, startSftProcess } from './sft-process.ts';
 
 /** From this loudness in dB on a tone is heard; nothing is about -90. */
 const AUDIBLE_DB = -50;
@@ -49,9 +49,9 @@ afterAll(async () => {
   await served?.close();
 });
 
-function newLink(): string {
+function newLink(server = sft): string {
   const secret = createMeetingSecret((size) => randomBytes(size));
-  return formatMeetingFragment({ secret, server: sft.url, passphrase: false });
+  return formatMeetingFragment({ secret, server: server.url, passphrase: false });
 }
 
 async function openPage(kind: Kind): Promise<MeetingPage> {
@@ -197,11 +197,12 @@ describe.each(MIXES)('a meeting by the client library in %s', (_, kinds) => {
     await hears(ada, [700, 1500], [700, 1500]);
     await bob.ask((m) => m.conference.setMuted(true), null);
     await hears(ada, [1500], [700, 1500]);
-    await bob.ask((m) => m.conference.setMuted(false), null);
     // As when the browser's own button ends it.
     await bob.ask((m) => m.sharedScreen.getVideoTracks()[0]!.dispatchEvent(new Event('ended')), null);
     await becomes(ada, 'Bob', { video: 'camera' });
     await sees(ada, 'Bob', '#00b000');
+    await hears(ada, [], [700, 1500]);
+    await bob.ask((m) => m.conference.setMuted(false), null);
     await hears(ada, [700], [700, 1500]);
   });
 
@@ -251,5 +252,49 @@ describe.each(MIXES)('a meeting by the client library in %s', (_, kinds) => {
     expect((await stranger.state()).participants).toEqual([]);
     expect((await pages[0]!.state()).participants).toHaveLength(1);
     expect(await stranger.tones(TONES)).toEqual(TONES.map(() => expect.toSatisfy((db) => db < AUDIBLE_DB)));
+  });
+});
+
+describe('a server that is started anew', () => {
+  test('gets all its people back by themselves', async () => {
+    const ports = { signalling: await freePort(), metrics: await freePort(), media: await freePort() };
+    let server = await startSftProcess({ ports });
+    try {
+      const link = newLink(server);
+      const pages = await Promise.all([openPage('chromium'), openPage('chromium')]);
+      for (const [i, page] of pages.entries()) {
+        expect(await page.join({ link, ...PEOPLE[i]! })).toBe('joined');
+        await page.watchAll();
+      }
+      const [ada, bob] = pages as [MeetingPage, MeetingPage];
+      await hears(ada, [700]);
+      expect(await ada.statistics()).toMatchObject({ path: 'udp' });
+      const before = await named(ada, 'Bob');
+      await server.stop();
+      await eventually(
+        'that the loss was noticed',
+        () => ada.state(),
+        ({ status }) => status === 'reconnecting',
+        30_000,
+      );
+      server = await startSftProcess({ ports });
+      for (const page of pages) {
+        await eventually(
+          'the way back',
+          () => page.state(),
+          ({ status, participants }) => status === 'joined' && participants.length === 1,
+          30_000,
+        );
+      }
+      expect((await named(ada, 'Bob')).id).toBe(before.id);
+      await ada.watchAll();
+      await sees(ada, 'Bob', '#00b000');
+      await hears(ada, [700]);
+      await hears(bob, [400]);
+      // While the server is away, the browser reports each request that it does not answer.
+      for (const page of open.splice(0)) await page.page.close();
+    } finally {
+      await server.stop();
+    }
   });
 });

@@ -2,7 +2,6 @@
 export class VoiceMixer {
   #context: AudioContext | undefined;
   #microphone: MediaStreamTrack | undefined;
-  #screen: MediaStreamTrack | undefined;
   #muted = false;
   #analyser: AnalyserNode | undefined;
   #microphoneNode: MediaStreamAudioSourceNode | undefined;
@@ -18,17 +17,36 @@ export class VoiceMixer {
 
   setMicrophone(track: MediaStreamTrack | undefined): void {
     this.#microphone = track;
-    this.#rebuild();
+    this.#microphoneNode?.disconnect();
+    this.#microphoneNode = undefined;
+    this.#analyser = undefined;
+    if (track === undefined) return;
+    const context = this.#open();
+    this.#microphoneNode = context.createMediaStreamSource(new MediaStream([track]));
+    this.#analyser = context.createAnalyser();
+    this.#analyser.fftSize = 1024;
+    this.#microphoneNode.connect(this.#analyser);
+    this.#connectMicrophone();
   }
 
   setScreen(track: MediaStreamTrack | undefined): void {
-    this.#screen = track;
-    this.#rebuild();
+    this.#screenNode?.disconnect();
+    this.#screenNode = undefined;
+    this.#disconnectMicrophone();
+    this.#mix = undefined;
+    if (track === undefined) return;
+    const context = this.#open();
+    this.#mix = context.createMediaStreamDestination();
+    this.#screenNode = context.createMediaStreamSource(new MediaStream([track]));
+    this.#screenNode.connect(this.#mix);
+    this.#connectMicrophone();
   }
 
   setMuted(muted: boolean): void {
+    if (muted === this.#muted) return;
+    if (muted) this.#disconnectMicrophone();
     this.#muted = muted;
-    this.#rebuild();
+    this.#connectMicrophone();
   }
 
   /** Loudness of the microphone's last moment as root mean square, 0 to 1; 0 while muted or not known. */
@@ -42,35 +60,19 @@ export class VoiceMixer {
   }
 
   close(): void {
-    this.#disconnect();
+    this.setScreen(undefined);
+    this.setMicrophone(undefined);
     this.#context?.close().catch(() => undefined);
     this.#context = undefined;
   }
 
-  #rebuild(): void {
-    this.#disconnect();
-    const context = this.#microphone === undefined && this.#screen === undefined ? undefined : this.#open();
-    if (context !== undefined && this.#microphone !== undefined) {
-      this.#microphoneNode = context.createMediaStreamSource(new MediaStream([this.#microphone]));
-      this.#analyser = context.createAnalyser();
-      this.#analyser.fftSize = 1024;
-      this.#microphoneNode.connect(this.#analyser);
-    }
-    if (context !== undefined && this.#screen !== undefined) {
-      this.#mix = context.createMediaStreamDestination();
-      this.#screenNode = context.createMediaStreamSource(new MediaStream([this.#screen]));
-      this.#screenNode.connect(this.#mix);
-      if (!this.#muted) this.#microphoneNode?.connect(this.#mix);
-    }
+  #connectMicrophone(): void {
+    if (this.#mix !== undefined && !this.#muted) this.#microphoneNode?.connect(this.#mix);
   }
 
-  #disconnect(): void {
-    this.#microphoneNode?.disconnect();
-    this.#screenNode?.disconnect();
-    this.#microphoneNode = undefined;
-    this.#screenNode = undefined;
-    this.#analyser = undefined;
-    this.#mix = undefined;
+  /** A node that is not connected must not be disconnected. */
+  #disconnectMicrophone(): void {
+    if (this.#mix !== undefined && !this.#muted) this.#microphoneNode?.disconnect(this.#mix);
   }
 
   #open(): AudioContext {
