@@ -95,7 +95,7 @@ class Call {
     this.offer = setup.sdp;
     this.anchor = { url: setup.url, tuple: setup.sft_tuple };
     const old = this.pc;
-    const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
+    const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle', ...this.options.rtc });
     this.pc = pc;
     const opened = new Promise((resolve) => {
       pc.ondatachannel = ({ channel }) => {

@@ -38,7 +38,14 @@ export interface CallStats {
     readonly plis?: number;
   }[];
   readonly pair?: {
-    readonly local: { readonly protocol: string; readonly address: string; readonly port: number };
+    readonly local: {
+      readonly protocol: string;
+      readonly address: string;
+      readonly port: number;
+      readonly candidateType: string;
+      /** How the browser reaches its TURN server, of a relayed candidate. */
+      readonly relayProtocol?: string;
+    };
     readonly remote: { readonly protocol: string; readonly address: string; readonly port: number };
     readonly bitrate?: number;
   };
@@ -69,6 +76,8 @@ export interface CallOptions {
   readonly anchor?: { readonly url: string; readonly tuple?: string };
   /** Only candidate lines of the offer that match this pattern are used. */
   readonly candidates?: string;
+  /** Settings of the page's RTCPeerConnection, such as TURN servers. */
+  readonly rtc?: Readonly<Record<string, unknown>>;
 }
 
 /** A page of the test browser in, or about to be in, a call. */

@@ -21,11 +21,13 @@ export interface CallBrowser {
 }
 
 /** Starts Debian's Chromium, or another program that takes its flags. */
-export async function startCallBrowser(options: { readonly executable?: string } = {}): Promise<CallBrowser> {
+export async function startCallBrowser(
+  options: { readonly executable?: string; readonly flags?: readonly string[] } = {},
+): Promise<CallBrowser> {
   const browser = await chromium.launch({
     executablePath: options.executable ?? '/usr/bin/chromium',
     headless: false,
-    args: [...chromiumFlags, '--use-fake-device-for-media-stream=fps=20'],
+    args: [...chromiumFlags, '--use-fake-device-for-media-stream=fps=20', ...(options.flags ?? [])],
   });
   const newContext = () => browser.newContext({ permissions: ['microphone', 'camera'] });
   return {

@@ -3,7 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type SftProcess, startSftProcess } from './sft-process.ts';
 
-const PAGE = readFileSync(fileURLToPath(new URL('../../docs/METRICS.md', import.meta.url)), 'utf8');
+const PAGE = readFileSync(fileURLToPath(new URL('../../docs/METRICS.md', import.meta.url)), 'utf8').split(
+  '# The TURN server',
+)[0]!;
 const DROPS = /^conclave_forwarder_dropped_(.+)_total$/;
 
 let sft: SftProcess;

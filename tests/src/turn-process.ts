@@ -20,6 +20,8 @@ export interface TurnProcess {
   readonly tlsPort: number;
   /** First and last port of the relays. */
   readonly relayPorts: readonly [number, number];
+  /** The port that relays share, when they do. */
+  readonly sharedRelayPort: number | undefined;
   readonly metricsUrl: string;
   readonly pid: number;
   /** Files that it watches. */
@@ -45,6 +47,8 @@ export interface TurnProcessOptions {
   readonly prefix?: readonly string[];
   /** How many relay ports. Default 200. */
   readonly relayPortCount?: number;
+  /** Whether relays share one port. */
+  readonly sharedRelayPort?: boolean;
   /** Fixed ports, for hosts of their own. */
   readonly ports?: { readonly plain: number; readonly tls: number; readonly relay: number };
 }
@@ -66,6 +70,7 @@ export async function startTurnProcess(options: TurnProcessOptions = {}): Promis
   const [plain, tls, relay, metrics] = options.ports
     ? [options.ports.plain, options.ports.tls, options.ports.relay, await freePort()]
     : [await freePort(), await freePort(), await freePort(count), await freePort()];
+  const shared = options.sharedRelayPort ? await freePort() : undefined;
   const folder = mkdtempSync(join(tmpdir(), 'conclave-turn-'));
   const { certificate, key } = makeCertificate(folder);
   const secret = join(folder, 'secret');
@@ -79,6 +84,7 @@ export async function startTurnProcess(options: TurnProcessOptions = {}): Promis
     ...['--realm', 'example.org', '--secret-file', secret, '--user-file', users],
     ...['--tls-cert', certificate, '--tls-key', key, '-M', '127.0.0.1', '-r', String(metrics), '-w', '1'],
     ...(options.address === undefined ? ['--allow-peer', '127.0.0.0/8'] : []),
+    ...(shared === undefined ? [] : ['--shared-relay-port', String(shared)]),
     ...(options.flags ?? []),
   ];
   const child: ChildProcess = spawn(command!, [...before, CONCLAVE, ...words], {
@@ -102,6 +108,7 @@ export async function startTurnProcess(options: TurnProcessOptions = {}): Promis
     port: plain,
     tlsPort: tls,
     relayPorts: [relay, relay + count - 1],
+    sharedRelayPort: shared,
     metricsUrl,
     pid: child.pid!,
     files: { certificate, key, secret },
