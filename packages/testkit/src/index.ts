@@ -12,6 +12,7 @@ export * from './lossy-link.ts';
 export * from './node-client.ts';
 export * from './offer-lines.ts';
 export * from './received-stream.ts';
+export * from './relay-table-model.ts';
 export * from './rtp-packet-factory.ts';
 export * from './seeded-random.ts';
 export * from './srtp-oracle.ts';
