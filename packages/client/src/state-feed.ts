@@ -27,7 +27,10 @@ export class StateFeed<State> {
     this.#pending = true;
     queueMicrotask(() => {
       this.#pending = false;
-      for (const listener of [...this.#listeners]) listener(this.state);
+      for (const listener of [...this.#listeners]) {
+        // One may have been withdrawn by another just now.
+        if (this.#listeners.has(listener)) listener(this.state);
+      }
     });
   }
 }

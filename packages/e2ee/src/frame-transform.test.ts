@@ -86,6 +86,61 @@ describe('frame transform', () => {
     expect(await firstBit('audio')).toBe(0);
   });
 
+  test('it says whose frames come in a slot, when that changes', async () => {
+    const receiver = await started('c', 0);
+    const hear = async (sender: FrameTransform, slot: string) => {
+      const frame = encoded('x');
+      await sender.transform({ direction: 'send', kind: 'audio' }, frame);
+      await receiver.transform({ direction: 'receive', kind: 'audio', slot }, frame);
+    };
+    const [a, b] = [await started('a', 0), await started('b', 0)];
+    await hear(a, '0');
+    await hear(a, '0');
+    await hear(b, '1');
+    await hear(b, '0');
+    expect(reports(receiver)).toEqual([
+      { type: 'source', slot: '0', kind: 'audio', userHash: 'a' },
+      { type: 'source', slot: '1', kind: 'audio', userHash: 'b' },
+      { type: 'source', slot: '0', kind: 'audio', userHash: 'b' },
+    ]);
+  });
+
+  test('frames that are not opened do not make their claimed sender the one of the slot', async () => {
+    const [a, receiver] = [await started('a', 0), await started('b', 1)];
+    const frame = encoded('x');
+    await a.transform({ direction: 'send', kind: 'audio' }, frame);
+    await receiver.transform({ direction: 'receive', kind: 'audio', slot: '0' }, frame);
+    expect(reports(receiver).map(({ type }) => type)).not.toContain('source');
+  });
+
+  test('it counts frames for as long as their sender is in the list', async () => {
+    const [a, receiver] = [await started('a', 0), await started('b', 0)];
+    const hear = async (damage: number) => {
+      const frame = encoded('hello');
+      await a.transform({ direction: 'send', kind: 'audio' }, frame);
+      new Uint8Array(frame.data)[frame.data.byteLength - 1]! ^= damage;
+      await receiver.transform({ direction: 'receive', kind: 'audio' }, frame);
+    };
+    const counts = async (transform: FrameTransform) => {
+      await transform.handleCommand({ type: 'count' });
+      return reports(transform).filter(({ type }) => type === 'counts');
+    };
+    for (const damage of [0, 0, 1]) await hear(damage);
+    expect(await counts(receiver)).toEqual([
+      {
+        type: 'counts',
+        sealed: 0,
+        senders: [
+          { userHash: 'a', opened: 2, refused: 1 },
+          { userHash: 'b', opened: 0, refused: 0 },
+        ],
+      },
+    ]);
+    expect(await counts(a)).toMatchObject([{ sealed: 3 }]);
+    await receiver.handleCommand({ type: 'senders', senders: [] });
+    expect(await counts(receiver)).toMatchObject([{ senders: [] }]);
+  });
+
   test('nothing leaves in clear without a key, and that is said once', async () => {
     for (const transform of [new FrameTransform(crypto, seededRandom('x')), await started('a')]) {
       for (let i = 0; i < 3; i++) {
