@@ -193,6 +193,19 @@ describe('the meeting page', () => {
     await bob.page.getByRole('heading', { name: 'You are the first one here' }).waitFor();
   });
 
+  test('finds out that calls work here, step by step', async () => {
+    const ada = await visit('Ada');
+    await ada.page.goto(`${sft.url}/`);
+    await ada.page.getByRole('button', { name: 'Why does my call not connect?' }).click();
+    await ada.page.getByRole('button', { name: 'Start the test' }).click();
+    await ada.page.getByRole('button', { name: 'Test again' }).waitFor();
+    expect(await ada.page.locator('.verdict').textContent()).toBe('Calls will work here.');
+    expect(await ada.page.locator('.step-passed').count()).toBe(await ada.page.locator('.step').count());
+    expect(await ada.page.getByLabel('For the administrator of your network').inputValue()).toContain(
+      sft.url,
+    );
+  });
+
   test('says what is wrong when the server is gone', async () => {
     const own = await startSftProcess({
       flags: ['--web', fileURLToPath(new URL('../../apps/web/build/', import.meta.url))],

@@ -43,6 +43,14 @@ const cameraFaults: Readonly<Record<MediaFault, string>> = {
   failed: 'Your camera does not work at the moment. Try again, or choose another one.',
 };
 
+/** Where microphone and camera have the same fault, and one sentence does for both. */
+const bothFaults: Readonly<Partial<Record<MediaFault, string>>> = {
+  denied:
+    'This page may not use your microphone and camera. Allow both with the icon beside the address, and in your system’s privacy settings.',
+  insecure:
+    'Browsers give neither microphone nor camera to pages without HTTPS. Open this page at its https:// address.',
+};
+
 const linkFaults: Readonly<Record<LinkFault, string>> = {
   empty: 'Paste the link that you were sent.',
   'no-link': 'This is not a meeting link. One has a long part after the # sign.',
@@ -185,7 +193,7 @@ export const texts = {
   back: 'Back',
   titleOf: (screen: string): string => titles[screen] ?? 'Conclave',
   happened,
-  media: { microphoneFaults, cameraFaults },
+  media: { microphoneFaults, cameraFaults, bothFaults },
   linkFaults,
   problems,
   qualities,

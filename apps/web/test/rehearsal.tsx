@@ -41,6 +41,7 @@ window.rehearsal = { meeting: undefined, app };
 // A camera with somebody before it, since the one of test browsers shows a moving pie.
 if (query.has('portrait')) {
   navigator.mediaDevices.getUserMedia = async (constraints) => {
+    if (query.get('devices') === 'denied') throw new DOMException('no', 'NotAllowedError');
     const stream = new MediaStream();
     if (constraints?.video) {
       const canvas = document.createElement('canvas');

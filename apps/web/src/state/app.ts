@@ -104,6 +104,11 @@ export class App {
     return this.link.value ? meetingUrl(this.#parts.window.location.href, this.link.value) : '';
   }
 
+  /** The server of meetings that are made here. */
+  get server(): string {
+    return this.#parts.server ?? this.#parts.window.location.origin;
+  }
+
   /** Makes a meeting and goes to its door. */
   newMeeting(passphrase: string): void {
     const secret = passphrase === '' ? undefined : passphrase;

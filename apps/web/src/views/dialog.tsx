@@ -15,8 +15,10 @@ export function DialogFrame({ heading, children }: DialogFrameProps): VNode {
   const app = useApp();
   const element = useRef<HTMLDialogElement>(null);
   const id = useId();
+  const own = useRef(app.dialog.peek()).current;
+  // A dialog's late event must not close the one that took its place.
   const close = () => {
-    app.dialog.value = undefined;
+    if (app.dialog.value === own) app.dialog.value = undefined;
   };
   useEffect(() => {
     const dialog = element.current!;
@@ -25,13 +27,15 @@ export function DialogFrame({ heading, children }: DialogFrameProps): VNode {
       if (event.target === dialog) close();
     };
     dialog.addEventListener('click', pressed);
+    dialog.addEventListener('close', close);
     return () => {
+      dialog.removeEventListener('close', close);
       dialog.removeEventListener('click', pressed);
       if (dialog.open) dialog.close();
     };
   }, []);
   return (
-    <dialog ref={element} class="dialog" aria-labelledby={id} onClose={close}>
+    <dialog ref={element} class="dialog" aria-labelledby={id}>
       <div class="dialog-inside">
         <header class="dialog-head">
           <h2 id={id}>{heading}</h2>

@@ -3,7 +3,6 @@ import { useMemo } from 'preact/hooks';
 import type { MediaFault } from '../state/media-fault.ts';
 import { texts } from '../texts.ts';
 import { useApp } from './app-context.ts';
-import { Avatar } from './avatar.tsx';
 import { Icon } from './icon.tsx';
 import { LevelBar } from './level-bar.tsx';
 import { VideoPicture } from './video-picture.tsx';
@@ -21,7 +20,9 @@ export function LobbyPreview(): VNode {
         <section class="preview-picture" aria-label={texts.lobby.preview}>
           {!stream && (
             <div class="preview-empty">
-              <Avatar name={app.name.value || texts.you} size={96} />
+              <span class="preview-sign">
+                <Icon name="camera-off" />
+              </span>
               <p>{asking.value ? texts.lobby.asking : texts.lobby.cameraOff}</p>
               {asking.value && <p class="hint">{texts.lobby.askingHint}</p>}
             </div>
@@ -52,28 +53,32 @@ export function LobbyPreview(): VNode {
           <LevelBar track={sound ? microphone.track.value : undefined} />
         </div>
       </div>
-      <Fault
-        text={faultText(microphone.fault.value, 'microphone')}
-        again={() => app.media.openMicrophone()}
-      />
-      <Fault text={faultText(camera.fault.value, 'camera')} again={() => app.media.openCamera()} />
+      <Faults microphone={microphone.fault.value} camera={camera.fault.value} />
     </>
   );
 }
 
-function faultText(fault: MediaFault | undefined, device: 'microphone' | 'camera'): string | undefined {
-  if (fault === undefined) return undefined;
-  return device === 'microphone' ? texts.media.microphoneFaults[fault] : texts.media.cameraFaults[fault];
+interface FaultsProps {
+  readonly microphone: MediaFault | undefined;
+  readonly camera: MediaFault | undefined;
 }
 
-function Fault({
-  text,
-  again,
-}: {
-  readonly text: string | undefined;
-  readonly again: () => unknown;
-}): VNode | null {
-  if (text === undefined) return null;
+function Faults({ microphone, camera }: FaultsProps): VNode {
+  const { media } = useApp();
+  const both =
+    microphone !== undefined && microphone === camera ? texts.media.bothFaults[microphone] : undefined;
+  if (both !== undefined) return <Fault text={both} again={() => media.openBoth()} />;
+  return (
+    <>
+      {microphone && (
+        <Fault text={texts.media.microphoneFaults[microphone]} again={() => media.openMicrophone()} />
+      )}
+      {camera && <Fault text={texts.media.cameraFaults[camera]} again={() => media.openCamera()} />}
+    </>
+  );
+}
+
+function Fault({ text, again }: { readonly text: string; readonly again: () => unknown }): VNode {
   return (
     <div class="callout" role="alert">
       <Icon name="warning" />

@@ -16,7 +16,7 @@ export interface VideoPictureProps {
  * How much wider than its tile a picture may be, as a ratio of aspects, before it is shown whole instead of cut at its
  * sides. People sit in the middle.
  */
-const MAX_CUT_AT_SIDES = 3.3;
+const MAX_CUT_AT_SIDES = 4;
 /** The same for pictures taller than their tile. Less, since faces are in the upper part. */
 const MAX_CUT_ABOVE = 1.5;
 
