@@ -22,10 +22,16 @@ export class VoiceMixer {
     this.#analyser = undefined;
     if (track === undefined) return;
     const context = this.#open();
-    this.#microphoneNode = context.createMediaStreamSource(new MediaStream([track]));
+    const node = nodeOf(context, track);
+    if (node === undefined) {
+      // In a mix it would be missing: the voice goes alone then.
+      this.setScreen(undefined);
+      return;
+    }
+    this.#microphoneNode = node;
     this.#analyser = context.createAnalyser();
     this.#analyser.fftSize = 1024;
-    this.#microphoneNode.connect(this.#analyser);
+    node.connect(this.#analyser);
     this.#connectMicrophone();
   }
 
@@ -36,9 +42,12 @@ export class VoiceMixer {
     this.#mix = undefined;
     if (track === undefined) return;
     const context = this.#open();
+    const node = nodeOf(context, track);
+    // Without a node for the voice a mix would silence it: then the screen goes without its sound.
+    if (node === undefined || (this.#microphone !== undefined && this.#microphoneNode === undefined)) return;
+    this.#screenNode = node;
     this.#mix = context.createMediaStreamDestination();
-    this.#screenNode = context.createMediaStreamSource(new MediaStream([track]));
-    this.#screenNode.connect(this.#mix);
+    node.connect(this.#mix);
     this.#connectMicrophone();
   }
 
@@ -80,5 +89,14 @@ export class VoiceMixer {
     // A page that nobody has touched may not sound yet; joining by a click has done so.
     if (this.#context.state === 'suspended') this.#context.resume().catch(() => undefined);
     return this.#context;
+  }
+}
+
+/** Undefined where a browser takes no track of another sample rate than the context's. It can be sent nevertheless. */
+function nodeOf(context: AudioContext, track: MediaStreamTrack): MediaStreamAudioSourceNode | undefined {
+  try {
+    return context.createMediaStreamSource(new MediaStream([track]));
+  } catch {
+    return undefined;
   }
 }
