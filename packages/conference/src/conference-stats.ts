@@ -1,5 +1,6 @@
 import type { UserHash } from '@conclave/econn';
 import type { CloseReason, LegId } from './conference-effect.ts';
+import type { Caller } from './membership.ts';
 
 /** Why a client's message had no effect. */
 export type IgnoredReason =
@@ -56,6 +57,21 @@ export interface ParticipantDescription {
   readonly audioSlot: number | undefined;
   /** Number of participants whose video it asked for. */
   readonly wanted: number;
+}
+
+/** Describes callers in their order; `slotOf` says in which audio slot a leg is heard. */
+export function describeParticipants(
+  callers: readonly Caller[],
+  slotOf: (leg: LegId | undefined) => number | undefined,
+): ParticipantDescription[] {
+  return callers.map((caller) => ({
+    userId: caller.userId,
+    leg: caller.current?.id,
+    muted: caller.props.muted,
+    sends: caller.props.screenSending ? 'screen' : caller.props.videoSending ? 'camera' : 'audio',
+    audioSlot: slotOf(caller.current?.id),
+    wanted: caller.wanted.length,
+  }));
 }
 
 /** Adds one to the counter of that name. */

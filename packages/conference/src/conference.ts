@@ -1,17 +1,8 @@
-import { FormatError, type NowMs } from '@conclave/bytes';
-import {
-  type ConferenceMessage,
-  type ConversationHash,
-  encodeMessage,
-  hangupMessage,
-  type LinkMessage,
-  type Props,
-  parseMessage,
-  pingResponseMessage,
-  serverPropsMessage,
-} from '@conclave/econn';
+import type { NowMs } from '@conclave/bytes';
+import type { LinkMessage, Props } from '@conclave/econn';
 import type { AudioSample } from './audio-slots.ts';
 import { Authorisation, authorisedTargets } from './authorisation.ts';
+import { ClientMessages } from './client-messages.ts';
 import type { CloseReason, ConferenceEffect, LegId, LinkId, VideoLayer } from './conference-effect.ts';
 import type { LinkOptions } from './conference-link.ts';
 import { ConferenceLinks } from './conference-links.ts';
@@ -27,7 +18,7 @@ import {
   type ConferenceSnapshot,
   type ConferenceStats,
   count,
-  type IgnoredReason,
+  describeParticipants,
   type ParticipantDescription,
 } from './conference-stats.ts';
 import { DeadlineMap, earlierOf } from './deadline-map.ts';
@@ -38,7 +29,7 @@ import { type Caller, Leg, type LegAnswer, Membership } from './membership.ts';
 import { PropsFanOut } from './properties.ts';
 import { RosterBroadcast } from './roster-broadcast.ts';
 import type { LayerSample, SlotSwitch } from './video-selection.ts';
-import { VideoStream } from './video-stream.ts';
+import { streamsOf } from './video-stream.ts';
 
 /**
  * One conference: who is in it, who may get whose media, who is heard and seen, and what everybody is told. A state
@@ -46,7 +37,6 @@ import { VideoStream } from './video-stream.ts';
  * input, and {@link Conference.handleTimeout} is to be called when {@link Conference.pollTimeout} says.
  */
 export class Conference {
-  readonly #conversation: ConversationHash;
   readonly #timings: ConferenceTimings;
   readonly #limits: ConferenceLimits;
   readonly #effects = new EffectQueue();
@@ -65,12 +55,10 @@ export class Conference {
   #closing = false;
   #ended = false;
   #listings = 0;
-  #messages = 0;
-  readonly #ignored: Partial<Record<IgnoredReason, number>> = {};
+  readonly #messages: ClientMessages;
   readonly #closedLegs: Partial<Record<CloseReason, number>> = {};
 
   constructor(options: ConferenceOptions) {
-    this.#conversation = options.conversation;
     this.#timings = { ...DEFAULT_TIMINGS, ...options.timings };
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#membership = new Membership(options.random, this.#limits);
@@ -88,6 +76,17 @@ export class Conference {
       effects: this.#effects,
       timings: this.#timings,
       limits: this.#limits,
+    });
+    this.#messages = new ClientMessages(options.conversation, this.#effects, {
+      alive: (now, leg) => this.#liveness.arm(now, leg),
+      say: (now, leg, props) => this.#say(now, leg.caller, props),
+      authorise: (leg, participants) =>
+        this.#authorise(leg.caller, authorisedTargets(this.#membership, leg.caller, participants)),
+      watch: ({ caller }, streams) => {
+        caller.wanted = streams.slice(0, this.#limits.maxVideoSlots);
+        this.#media.wishesChanged(caller);
+      },
+      hungUp: (now, leg) => this.#retireCaller(now, leg.caller, 'hangup'),
     });
     this.#links = new ConferenceLinks({
       conversation: options.conversation,
@@ -133,8 +132,8 @@ export class Conference {
   get stats(): ConferenceStats {
     return {
       listings: this.#listings,
-      messages: this.#messages,
-      ignoredMessages: { ...this.#ignored },
+      messages: this.#messages.heard,
+      ignoredMessages: { ...this.#messages.ignored },
       closedLegs: { ...this.#closedLegs },
       rosterBroadcasts: this.#roster.broadcasts,
       keyFrameRequests: this.#media.keyFrameRequests,
@@ -156,14 +155,7 @@ export class Conference {
 
   /** Everybody in the list, in its order, for operators who look at a call. */
   describe(): ParticipantDescription[] {
-    return this.#membership.listed.map((caller) => ({
-      userId: caller.userId,
-      leg: caller.current?.id,
-      muted: caller.props.muted,
-      sends: caller.props.screenSending ? 'screen' : caller.props.videoSending ? 'camera' : 'audio',
-      audioSlot: this.#media.slotOf(caller.current?.id),
-      wanted: caller.wanted.length,
-    }));
+    return describeParticipants(this.#membership.listed, (leg) => this.#media.slotOf(leg));
   }
 
   /** Whether exactly this client has a call here, in whatever state. */
@@ -235,7 +227,7 @@ export class Conference {
       leg.joinedAudio = true;
       this.#effects.push({ type: 'join-audio', leg: leg.id });
     }
-    this.#sendServerProps(leg, false);
+    this.#messages.sendServerProps(leg, false);
     this.#list(leg);
     this.#settle(now);
   }
@@ -244,20 +236,7 @@ export class Conference {
   message(now: NowMs, legId: LegId, text: string): void {
     const leg = this.#membership.leg(legId);
     if (leg === undefined) return;
-    this.#messages++;
-    if (leg.state !== 'open' && leg.state !== 'hanging-up') {
-      count(this.#ignored, 'not-open');
-      return;
-    }
-    if (!leg.budget.spend(now, text.length)) {
-      this.#retireCaller(now, leg.caller, 'message-rate');
-      this.#settle(now);
-      return;
-    }
-    const message = this.#parse(text);
-    if (message === undefined) return;
-    const ignored = this.#dispatch(now, leg, message);
-    if (ignored !== undefined) count(this.#ignored, ignored);
+    if (!this.#messages.handle(now, leg, text)) this.#retireCaller(now, leg.caller, 'message-rate');
     this.#settle(now);
   }
 
@@ -318,7 +297,7 @@ export class Conference {
     this.#closing = true;
     this.#links.leave(now);
     for (const leg of [...this.#membership.legs]) {
-      if (leg.state === 'open') this.#sendHangup(leg, false);
+      if (leg.state === 'open') this.#messages.sendHangup(leg, false);
       this.#retireLeg(now, leg, 'closed');
     }
     this.#settle(now);
@@ -479,55 +458,6 @@ export class Conference {
     this.#links.forgetCaller(caller);
   }
 
-  #parse(text: string): ConferenceMessage | undefined {
-    try {
-      return parseMessage(text);
-    } catch (error) {
-      if (!(error instanceof FormatError)) throw error;
-      count(this.#ignored, 'malformed');
-      return undefined;
-    }
-  }
-
-  #dispatch(now: NowMs, leg: Leg, message: ConferenceMessage): IgnoredReason | undefined {
-    if (message.type === 'HANGUP') return this.#handleHangup(now, leg, message.sessionId, message.response);
-    if (leg.state !== 'open') return 'not-open';
-    switch (message.type) {
-      case 'PING':
-        if (message.response) return 'wrong-type';
-        if (!this.#isSession(message.sessionId)) return 'wrong-session';
-        this.#liveness.arm(now, leg);
-        this.#send(leg, encodeMessage(pingResponseMessage(this.#conversation, leg.caller)));
-        return undefined;
-      case 'PROPSYNC':
-        if (!message.response) this.#sendServerProps(leg, true);
-        this.#say(now, leg.caller, message.props);
-        return undefined;
-      case 'CONFPART': {
-        if (!message.response) return 'wrong-type';
-        const targets = authorisedTargets(this.#membership, leg.caller, message.participants);
-        this.#authorise(leg.caller, targets);
-        return undefined;
-      }
-      case 'CONFSTREAMS':
-        if (message.response) return 'wrong-type';
-        if (message.mode !== 'list') return 'unsupported-mode';
-        leg.caller.wanted = message.streams.slice(0, this.#limits.maxVideoSlots);
-        this.#media.wishesChanged(leg.caller);
-        return undefined;
-      default:
-        return 'wrong-type';
-    }
-  }
-
-  #handleHangup(now: NowMs, leg: Leg, sessionId: string, response: boolean): IgnoredReason | undefined {
-    if (!this.#isSession(sessionId)) return 'wrong-session';
-    if (response && leg.state !== 'hanging-up') return 'wrong-type';
-    if (!response) this.#sendHangup(leg, true);
-    this.#retireCaller(now, leg.caller, 'hangup');
-    return undefined;
-  }
-
   #say(now: NowMs, caller: Caller, props: Props): void {
     caller.props.merge(props);
     this.#propsFanOut.changed(now, caller);
@@ -542,30 +472,10 @@ export class Conference {
     if (change.peersWon.length > 0) this.#media.grant([caller, ...change.peersWon]);
   }
 
-  #isSession(sessionId: string): boolean {
-    return sessionId.toLowerCase() === this.#conversation.toLowerCase();
-  }
-
   #hangUp(now: NowMs, leg: Leg): void {
     leg.state = 'hanging-up';
     this.#liveness.arm(now, leg);
-    this.#sendHangup(leg, false);
-  }
-
-  #sendHangup(leg: Leg, response: boolean): void {
-    this.#send(leg, encodeMessage(hangupMessage(this.#conversation, leg.caller, { response })));
-  }
-
-  #sendServerProps(leg: Leg, response: boolean): void {
-    const audioCbr = leg.answer?.audioCbr ?? true;
-    this.#send(
-      leg,
-      encodeMessage(serverPropsMessage(this.#conversation, leg.caller, { response, audioCbr })),
-    );
-  }
-
-  #send(leg: Leg, text: string): void {
-    this.#effects.push({ type: 'send', leg: leg.id, text });
+    this.#messages.sendHangup(leg, false);
   }
 
   /**
@@ -587,16 +497,5 @@ export class Conference {
       this.#effects.push({ type: 'ended' });
     }
     this.#retired = [];
-  }
-}
-
-function streamsOf(leg: Leg, answer: LegAnswer, timings: ConferenceTimings): readonly VideoStream[] {
-  switch (answer.video) {
-    case 'none':
-      return [];
-    case 'single':
-      return [new VideoStream(leg, 'single', timings)];
-    case 'simulcast':
-      return [new VideoStream(leg, 'low', timings), new VideoStream(leg, 'high', timings)];
   }
 }

@@ -1,7 +1,7 @@
 import type { NowMs } from '@conclave/bytes';
 import type { VideoLayer } from './conference-effect.ts';
 import type { ConferenceTimings } from './conference-options.ts';
-import type { Leg } from './membership.ts';
+import type { Leg, LegAnswer } from './membership.ts';
 
 /** What is known of a stream's flow: `fresh` is too new to be relied on. */
 export type StreamStatus = 'silent' | 'fresh' | 'steady';
@@ -60,4 +60,16 @@ export function chooseStream(
     return back ? wished : other;
   }
   return status === 'silent' && other.status(now) !== 'silent' ? other : wished;
+}
+
+/** The streams that the leg's client may send by its answer. */
+export function streamsOf(leg: Leg, answer: LegAnswer, timings: ConferenceTimings): readonly VideoStream[] {
+  switch (answer.video) {
+    case 'none':
+      return [];
+    case 'single':
+      return [new VideoStream(leg, 'single', timings)];
+    case 'simulcast':
+      return [new VideoStream(leg, 'low', timings), new VideoStream(leg, 'high', timings)];
+  }
 }
