@@ -11,7 +11,7 @@ const POLICY = [
   'img-src data:',
   "worker-src 'self'",
   "media-src 'self' blob: mediastream:",
-  "connect-src 'self' http://127.0.0.1:*",
+  "connect-src 'self' http://127.0.0.1:* https://127.0.0.1:*",
 ].join('; ');
 
 const TYPES: Readonly<Record<string, string>> = { html: 'text/html', js: 'text/javascript' };

@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import type { DiagnoseOptions, DiagnosisReport, DiagnosisStepId } from '@conclave/client';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { bundlePage } from './bundled-page.ts';
+import { bundlePage, serveBundledPage } from './bundled-page.ts';
 import { eventually } from './call-page.ts';
 import { chromiumFlags } from './chromium.ts';
+import { startFirefox } from './firefox.ts';
 import { mayMakeNamespaces, TestNetwork } from './network-namespace.ts';
 import { freePort, type SftProcess, startSftProcess } from './sft-process.ts';
 
@@ -82,8 +83,29 @@ async function expectForgotten(server: SftProcess, callers: number): Promise<voi
     'nobody at the server',
     async () => [await server.metric('sft_participants'), await server.metric('sft_calls')],
     ([participants, calls]) => participants === 0 && calls === 0,
-    20_000,
+    40_000,
   );
+}
+
+/** Starts a server over HTTPS with a certificate that no browser knows; its URL. */
+async function startWithUntrustedCertificate(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'conclave-diagnosis-'));
+  closers.push(() => rmSync(folder, { recursive: true }));
+  const [certificatePath, keyPath] = [join(folder, 'certificate.pem'), join(folder, 'key.pem')];
+  execFileSync(
+    'openssl',
+    [
+      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1'],
+      ...['-subj', '/CN=conclave test', '-addext', 'subjectAltName=IP:127.0.0.1'],
+      ...['-keyout', keyPath, '-out', certificatePath],
+    ],
+    { stdio: 'ignore' },
+  );
+  const ports = { signalling: await freePort(), metrics: await freePort(), media: await freePort() };
+  const flags = ['--tls-cert', certificatePath, '--tls-key', keyPath];
+  const url = `https://127.0.0.1:${ports.signalling}`;
+  sft = await startSftProcess({ ports, flags: [...flags, '-u', url] });
+  return url;
 }
 
 describe('"Why does my call not connect?"', () => {
@@ -123,22 +145,7 @@ describe('"Why does my call not connect?"', () => {
   });
 
   test('tells a certificate that the browser refuses from a port that nobody has', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'conclave-diagnosis-'));
-    closers.push(() => rmSync(folder, { recursive: true }));
-    const [certificatePath, keyPath] = [join(folder, 'certificate.pem'), join(folder, 'key.pem')];
-    execFileSync(
-      'openssl',
-      [
-        ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1'],
-        ...['-subj', '/CN=conclave test', '-addext', 'subjectAltName=IP:127.0.0.1'],
-        ...['-keyout', keyPath, '-out', certificatePath],
-      ],
-      { stdio: 'ignore' },
-    );
-    const ports = { signalling: await freePort(), metrics: await freePort(), media: await freePort() };
-    const flags = ['--tls-cert', certificatePath, '--tls-key', keyPath];
-    const url = `https://127.0.0.1:${ports.signalling}`;
-    sft = await startSftProcess({ ports, flags: [...flags, '-u', url] });
+    const url = await startWithUntrustedCertificate();
     const page = await openPage();
     const quick = { microphone: false, camera: false } as const;
     const report = await run(page, { server: url, ...quick });
@@ -190,6 +197,38 @@ describe('"Why does my call not connect?"', () => {
     })()`)) as DiagnosisReport[];
     expect(reports.at(-1)?.verdict).toBe('running');
     await expectForgotten(sft, 2);
+  });
+
+  test('works in Firefox too, and tells a wrong certificate from a port that nobody has', async () => {
+    const bundled = await serveBundledPage('diagnosis');
+    closers.push(() => bundled.close());
+    const firefox = await startFirefox();
+    closers.push(() => firefox.close());
+    const page = await firefox.openBlankPage();
+    await page.goto(bundled.url);
+    await page.waitForFunction('window.ready');
+    const ask = async (options: DiagnoseOptions) =>
+      (await page.evaluate(`diagnosis.run(${JSON.stringify(options)})`)) as DiagnosisReport;
+    sft = await startSftProcess();
+    const report = await ask({ server: sft.url });
+    // Not the step over TCP: this browser opens no TCP connection from an outside address to loopback.
+    expect(findings(report), report.summary).toMatchObject({
+      encryption: 'encryption-supported',
+      microphone: 'microphone-works',
+      camera: 'camera-works',
+      server: 'server-reachable',
+      conference: 'conference-offered',
+      udp: 'udp-works',
+      channel: 'channel-works',
+      quality: 'quality-good',
+    });
+    await expectForgotten(sft, 2);
+    await sft.stop();
+    const quick = { microphone: false, camera: false } as const;
+    const url = await startWithUntrustedCertificate();
+    expect(findings(await ask({ server: url, ...quick })).server).toBe('server-certificate');
+    const nobody = `https://127.0.0.1:${await freePort()}`;
+    expect(findings(await ask({ server: nobody, ...quick })).server).toBe('server-refused');
   });
 
   describe.skipIf(!mayMakeNamespaces)('on a network of its own', () => {
