@@ -98,6 +98,7 @@ RelaySetup ReadSetup(FieldReader* r) {
   o.socket_buffer_bytes = static_cast<int>(r->U32() & 0x7fffffff);
   o.relay_buffer_bytes = static_cast<int>(r->U32() & 0x7fffffff);
   o.segmentation_offload = r->U8() != 0;
+  o.gather_us = std::llround(r->F64());
   const size_t max_connections = r->U32();
   const size_t max_per_address = r->U32();
   setup.limits = std::make_shared<TcpLimits>(max_connections, max_per_address);

@@ -31,6 +31,9 @@ constexpr uint32_t kTicksPerExpiry = 10;
 constexpr int kThrottleMs = 20;
 // Least spacing of ICMP events of one relay.
 constexpr int64_t kIcmpSpacingUs = 100'000;
+// From how many packets on waking up for each costs more than it is worth, and how often that is looked at.
+constexpr double kBusyPacketsPerSecond = 4000;
+constexpr int64_t kBusyWindowUs = 10'000;
 
 // Ids are never used twice in a process.
 std::atomic<uint64_t> next_serial{1};
@@ -311,6 +314,7 @@ void RelayThread::Loop() {
   while (!stop_.load()) {
     const int count = epoll_wait(epoll_.get(), ready, kEvents, Timeout());
     now_us_ = MonotonicUs();
+    const int64_t woken_us = now_us_;
     for (int i = 0; i < count; ++i) {
       auto* const watched = static_cast<Watched*>(ready[i].data.ptr);
       if (!watched->dead) Dispatch(watched, ready[i].events);
@@ -326,10 +330,26 @@ void RelayThread::Loop() {
     }
     out_.Flush();
     graveyard_.clear();
+    Gather(woken_us);
   }
   const std::lock_guard<std::mutex> lock(mail_mutex_);
   stopped_ = true;
   task_done_.notify_all();
+}
+
+void RelayThread::Gather(int64_t woken_us) {
+  const int64_t now_us = MonotonicUs();
+  if (now_us - counted_us_ >= kBusyWindowUs) {
+    const uint64_t packets = table_.counters().cells[kRelayReceivedPackets];
+    const double per_second = static_cast<double>(packets - counted_packets_) * 1e6 / static_cast<double>(now_us - counted_us_);
+    is_busy_ = per_second > kBusyPacketsPerSecond;
+    counted_packets_ = packets;
+    counted_us_ = now_us;
+  }
+  const int64_t left_us = options_.gather_us - (now_us - woken_us);
+  if (!is_busy_ || left_us <= 0) return;
+  const timespec rest{0, static_cast<long>(left_us) * 1000};
+  nanosleep(&rest, nullptr);
 }
 
 void RelayThread::Dispatch(Watched* watched, uint32_t ready) {
@@ -358,10 +378,11 @@ void RelayThread::Tick() {
 }
 
 template <typename F>
-void RelayThread::ReadDatagrams(int fd, F take) {
+void RelayThread::ReadDatagrams(UdpSocket* socket, F take) {
   ReceiveBatch& in = *in_;
   for (int turn = 0; turn < kBatchesPerTurn; ++turn) {
-    const int got = recvmmsg(fd, in.messages, kBatch, MSG_DONTWAIT, nullptr);
+    const int wanted = socket->reads_one ? 1 : static_cast<int>(kBatch);
+    const int got = recvmmsg(socket->fd.get(), in.messages, static_cast<unsigned>(wanted), MSG_DONTWAIT, nullptr);
     for (int i = 0; i < got; ++i) {
       const bool is_cut = (in.messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
       in.messages[i].msg_hdr.msg_namelen = sizeof in.from[i];
@@ -372,6 +393,8 @@ void RelayThread::ReadDatagrams(int fd, F take) {
         take(FromSockaddr(in.from[i]), in.data[i], in.messages[i].msg_len);
       }
     }
+    // After one alone the loop comes back if there are more, and then takes a batch.
+    socket->reads_one = wanted > 1 && got == 1;
     if (got < static_cast<int>(kBatch)) return;
   }
 }
@@ -379,27 +402,26 @@ void RelayThread::ReadDatagrams(int fd, F take) {
 void RelayThread::OnUdp(UdpSocket* socket, uint32_t ready) {
   if ((ready & EPOLLERR) != 0) ReadErrors(socket);
   if ((ready & EPOLLIN) == 0) return;
-  const int fd = socket->fd.get();
   switch (socket->kind) {
     case Kind::kUdp: {
       RelayClientKey key;
       key.path.socket = socket->id;
       key.local = socket->local;
-      return ReadDatagrams(fd, [&](const NetAddress& from, const uint8_t* data, size_t length) {
+      return ReadDatagrams(socket, [&](const NetAddress& from, const uint8_t* data, size_t length) {
         key.path.remote = from;
         table_.FromClient(now_us_, key, data, length);
       });
     }
     case Kind::kDtls:
-      return ReadDatagrams(fd, [&](const NetAddress& from, const uint8_t* data, size_t length) {
+      return ReadDatagrams(socket, [&](const NetAddress& from, const uint8_t* data, size_t length) {
         socket->dtls->Receive(now_us_, from, data, length);
       });
     case Kind::kShared:
-      return ReadDatagrams(fd, [&](const NetAddress& from, const uint8_t* data, size_t length) {
+      return ReadDatagrams(socket, [&](const NetAddress& from, const uint8_t* data, size_t length) {
         table_.FromSharedPeer(now_us_, from, data, length);
       });
     default:
-      return ReadDatagrams(fd, [&](const NetAddress& from, const uint8_t* data, size_t length) {
+      return ReadDatagrams(socket, [&](const NetAddress& from, const uint8_t* data, size_t length) {
         table_.FromPeer(now_us_, socket->relay, from, data, length);
       });
   }

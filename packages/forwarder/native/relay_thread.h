@@ -38,6 +38,8 @@ struct RelayThreadOptions {
   int socket_buffer_bytes = 4 << 20;
   int relay_buffer_bytes = 262144;
   bool segmentation_offload = true;
+  // How long packets may gather before they are read, when there are many.
+  int64_t gather_us = 500;
 };
 
 class RelayThread : public RelaySink, public RelayRules, public DtlsServerOwner {
@@ -133,6 +135,8 @@ class RelayThread : public RelaySink, public RelayRules, public DtlsServerOwner 
     SendQueue::Socket out;
     std::unique_ptr<DtlsServer> dtls;
     Relay* relay = nullptr;
+    // Whether the last reading found a single datagram. Then one is asked for: asking for more costs a second look.
+    bool reads_one = false;
     // Of a relay's port: where it is given back.
     PortPool* pool = nullptr;
   };
@@ -201,13 +205,14 @@ class RelayThread : public RelaySink, public RelayRules, public DtlsServerOwner 
   void Bury(std::unique_ptr<Watched> watched);
   void Loop();
   int Timeout() const;
+  void Gather(int64_t woken_us);
   void TakeMail();
   void Tick();
   void ExpireConnections();
   void Dispatch(Watched* watched, uint32_t ready);
 
   template <typename F>
-  void ReadDatagrams(int fd, F take);
+  void ReadDatagrams(UdpSocket* socket, F take);
   void OnUdp(UdpSocket* socket, uint32_t ready);
   void ReadErrors(UdpSocket* socket);
   std::unique_ptr<UdpSocket> WatchRelayPort(RelayPortLease lease, Relay* relay);
@@ -266,6 +271,10 @@ class RelayThread : public RelaySink, public RelayRules, public DtlsServerOwner 
   std::unique_ptr<uint8_t[]> scratch_;
   int64_t now_us_ = 0;
   int64_t next_tick_us_ = 0;
+  // Packets since the last look at how busy the thread is.
+  uint64_t counted_packets_ = 0;
+  int64_t counted_us_ = 0;
+  bool is_busy_ = false;
   uint32_t ticks_ = 0;
   int64_t accept_paused_until_us_ = 0;
 

@@ -72,6 +72,7 @@ function writeOptions(w: RecordWriter, options: RelayPlaneOptions): void {
   w.u32(inRange('socketBufferBytes', options.socketBufferBytes ?? 4_194_304, 0));
   w.u32(inRange('relayBufferBytes', options.relayBufferBytes ?? 262_144, 0));
   w.u8(options.segmentationOffload === false ? 0 : 1);
+  w.f64(1000 * inRange('gatherMs', options.gatherMs ?? 0.5, 0, 10));
   w.u32(inRange('maxConnections', options.maxConnections ?? 16_384, 0));
   w.u32(inRange('maxConnectionsPerAddress', options.maxConnectionsPerAddress ?? 256, 0));
   w.u8(inRange('number of threads', threads, 1, 64)).u16(

@@ -72,6 +72,11 @@ export interface RelayPlaneOptions {
   readonly relayBufferBytes?: number;
   /** See `ForwarderOptions.segmentationOffload`. Default true. */
   readonly segmentationOffload?: boolean;
+  /**
+   * Time that packets may gather before they are read, while a thread has more than about 4000 a second: it wakes up less
+   * often, and sends more at once. At most 10. Lower: less delay; higher: less work for each packet. Default 0.5.
+   */
+  readonly gatherMs?: number;
 }
 
 /** The relay plane itself. */
