@@ -43,6 +43,8 @@ export interface TurnProcessOptions {
   readonly flags?: readonly string[];
   /** Address of listeners and relays. Default 127.0.0.1, whose network is allowed as peers then. */
   readonly address?: string;
+  /** Whether peers on loopback are allowed. Default: when the address is the default. */
+  readonly allowLoopback?: boolean;
   /** Command that the process is run under, such as `ip netns exec NAME`. */
   readonly prefix?: readonly string[];
   /** How many relay ports. Default 200. */
@@ -83,7 +85,7 @@ export async function startTurnProcess(options: TurnProcessOptions = {}): Promis
     ...['--relay-address', address, '--relay-ports', `${relay}-${relay + count - 1}`],
     ...['--realm', 'example.org', '--secret-file', secret, '--user-file', users],
     ...['--tls-cert', certificate, '--tls-key', key, '-M', '127.0.0.1', '-r', String(metrics), '-w', '1'],
-    ...(options.address === undefined ? ['--allow-peer', '127.0.0.0/8'] : []),
+    ...((options.allowLoopback ?? options.address === undefined) ? ['--allow-peer', '127.0.0.0/8'] : []),
     ...(shared === undefined ? [] : ['--shared-relay-port', String(shared)]),
     ...(options.flags ?? []),
   ];

@@ -153,6 +153,8 @@ export interface TurnSocketOptions
   readonly password: string;
   /** Address to come from. */
   readonly localAddress?: string;
+  /** Hears every message that is sent to the server. */
+  readonly onSent?: (bytes: Uint8Array) => void;
 }
 
 /** A relayed address that works like a socket: the TURN client of ours over a real connection. */
@@ -163,9 +165,11 @@ export class TurnSocket {
   #line: MessageLine | undefined;
   #timer: NodeJS.Timeout | undefined;
   #waiting: (() => void)[] = [];
+  readonly #onSent: (bytes: Uint8Array) => void;
 
-  private constructor(client: TurnClient) {
+  private constructor(client: TurnClient, onSent: (bytes: Uint8Array) => void) {
     this.client = client;
+    this.#onSent = onSent;
   }
 
   /** Connects and asks for an allocation; resolves when the server has answered, whatever it said. */
@@ -176,7 +180,7 @@ export class TurnSocket {
       ...options,
       password: new Secret(options.password),
     });
-    const socket = new TurnSocket(client);
+    const socket = new TurnSocket(client, options.onSent ?? (() => undefined));
     socket.#line = await openLine(
       options.transport,
       options.server,
@@ -214,12 +218,19 @@ export class TurnSocket {
     return event.kind === 'refused' ? event.code : 0;
   }
 
-  /** Binds a channel to the peer; resolves when it is bound. */
-  async bind(peer: TransportAddress): Promise<void> {
+  /** Binds a channel to the peer; resolves to 0 when it is bound, or to the error code. */
+  async bind(peer: TransportAddress): Promise<number> {
+    const before = this.events.length;
     this.#step(() => this.client.bindChannel(performance.now(), peer));
-    await this.until('the channel', () =>
-      this.events.some((e) => e.kind === 'channel-bound' && e.peer.port === peer.port),
-    );
+    const said = () =>
+      this.events.find(
+        (e, i) =>
+          (e.kind === 'channel-bound' && e.peer.port === peer.port) ||
+          (e.kind === 'refused' && e.peer === peer.address && i >= before),
+      );
+    await this.until('the channel', () => said() !== undefined);
+    const event = said()!;
+    return event.kind === 'refused' ? event.code : 0;
   }
 
   /** Sends to a peer, in the channel if one is bound. */
@@ -244,6 +255,16 @@ export class TurnSocket {
     }
   }
 
+  /** Sends bytes to the server as they are. */
+  sendRaw(bytes: Uint8Array): void {
+    this.#line?.send(bytes);
+  }
+
+  /** The port it comes from. */
+  get localPort(): number {
+    return this.#line?.localPort ?? 0;
+  }
+
   /** Gives the allocation back and resolves when the server has confirmed it. */
   async release(): Promise<void> {
     this.#step(() => this.client.release(performance.now()));
@@ -260,8 +281,10 @@ export class TurnSocket {
 
   #step(act: () => void): void {
     act();
-    for (let out = this.client.pollTransmit(); out; out = this.client.pollTransmit())
+    for (let out = this.client.pollTransmit(); out; out = this.client.pollTransmit()) {
+      this.#onSent(out.bytes);
       this.#line?.send(out.bytes);
+    }
     for (let event = this.client.pollEvent(); event; event = this.client.pollEvent()) {
       if (event.kind === 'data') this.received.push({ peer: event.peer, bytes: event.bytes.slice() });
       else this.events.push(event);
