@@ -1,10 +1,19 @@
 import type { ConferenceState, Meeting, Participant, ParticipantId, VideoWish } from '@conclave/client';
-import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from '@preact/signals';
+import {
+  batch,
+  computed,
+  effect,
+  type ReadonlySignal,
+  type Signal,
+  signal,
+  untracked,
+} from '@preact/signals';
 import { texts } from '../texts.ts';
 import { MAX_TILES_ON_PAGE } from './grid-layout.ts';
 import { type Happening, happeningsBetween } from './happenings.ts';
 import { LevelMeter } from './level-meter.ts';
 import type { LocalMedia } from './local-media.ts';
+import type { MediaFault } from './media-fault.ts';
 import type { Notices } from './notices.ts';
 import { nextSharing, stageSubject, type View } from './stage-subject.ts';
 import { EMPTY_ORDER, nextOrder, type TileOrder } from './tile-order.ts';
@@ -94,6 +103,12 @@ export class Call {
       effect(() => {
         const track = this.#muted.value ? media.microphone.track.value : undefined;
         this.#meter.follow(track);
+      }),
+      effect(() => this.#lost(media.microphone.fault.value, texts.media.microphoneFaults.lost)),
+      effect(() => this.#lost(media.camera.fault.value, texts.media.cameraFaults.lost)),
+      // Nobody should believe to be heard without a microphone.
+      effect(() => {
+        if (media.microphone.fault.value === 'lost') untracked(() => meeting.setMuted(true));
       }),
       this.#listen(),
     );
@@ -262,6 +277,10 @@ export class Call {
       readings = talks ? readings + 1 : Math.max(0, readings - 0.1);
       this.talkingMuted.value = readings >= TALKING_READINGS && this.#muted.value;
     });
+  }
+
+  #lost(fault: MediaFault | undefined, text: string): void {
+    if (fault === 'lost') this.#parts.notices.say(text, 'warning');
   }
 
   async #endScreen(): Promise<void> {

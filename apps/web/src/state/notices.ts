@@ -21,7 +21,8 @@ export class Notices {
   /** Shows a message for a while. */
   say(text: string, tone: Notice['tone'] = 'plain'): void {
     const notice: Notice = { key: this.#next++, text, tone };
-    const others = this.shown.value.filter((other) => other.text !== text);
+    // Whoever speaks because something changed does not speak again because this has.
+    const others = this.shown.peek().filter((other) => other.text !== text);
     this.shown.value = [...others, notice].slice(-MAX_NOTICES);
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
