@@ -43,6 +43,8 @@ export interface TurnProcessOptions {
   readonly flags?: readonly string[];
   /** Address of listeners and relays. Default 127.0.0.1, whose network is allowed as peers then. */
   readonly address?: string;
+  /** Address of the relays. Default that of the listeners. */
+  readonly relayAddress?: string;
   /** Whether peers on loopback are allowed. Default: when the address is the default. */
   readonly allowLoopback?: boolean;
   /** Command that the process is run under, such as `ip netns exec NAME`. */
@@ -82,7 +84,7 @@ export async function startTurnProcess(options: TurnProcessOptions = {}): Promis
   const [command, ...before] = [...(options.prefix ?? []), process.execPath];
   const words = [
     ...['turn', '--listen', `${host}:${plain}`, '--listen-tls', `${host}:${tls}`],
-    ...['--relay-address', address, '--relay-ports', `${relay}-${relay + count - 1}`],
+    ...['--relay-address', options.relayAddress ?? address, '--relay-ports', `${relay}-${relay + count - 1}`],
     ...['--realm', 'example.org', '--secret-file', secret, '--user-file', users],
     ...['--tls-cert', certificate, '--tls-key', key, '-M', '127.0.0.1', '-r', String(metrics), '-w', '1'],
     ...((options.allowLoopback ?? options.address === undefined) ? ['--allow-peer', '127.0.0.0/8'] : []),
