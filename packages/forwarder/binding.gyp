@@ -21,6 +21,7 @@
         "native/identity.cc",
         "native/ingress.cc",
         "native/io_thread.cc",
+        "native/io_thread_relayed.cc",
         "native/io_thread_tcp.cc",
         "native/nack_list.cc",
         "native/packet.cc",

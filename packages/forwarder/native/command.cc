@@ -27,6 +27,7 @@ enum Operation : uint8_t {
   kSetGroupPermissions = 18,
   kSend = 19,
   kClosePath = 20,
+  kAddRelayedPath = 21,
 };
 
 void AddPeer(FlowTable* table, FieldReader* r) {
@@ -132,6 +133,13 @@ void Execute(FlowTable* table, Sink* sink, int64_t now_us, uint8_t operation, Fi
       size_t length = 0;
       const uint8_t* bytes = r->Bytes(&length);
       if (r->ok()) table->Send(path, bytes, length);
+      return;
+    }
+    case kAddRelayedPath: {
+      const PathKey path = r->Path();
+      const PathKey via = r->Path();
+      const uint16_t channel = r->U16();
+      if (r->ok()) sink->AddRelayedPath(path.socket, via, channel, path.remote);
       return;
     }
     case kClosePath: {

@@ -28,8 +28,10 @@ class Sink {
   // Sends what was written there. Media may be dropped when its receiver is slow.
   virtual void Commit(const PathKey& path, size_t length, bool media) = 0;
   virtual void Emit(EventRecord* record, bool from_anyone) = 0;
-  // Closes the socket if it is an accepted TCP connection.
+  // Closes the socket if it is an accepted TCP connection or a relayed path.
   virtual void CloseConnection(SocketId socket) = 0;
+  // Makes `socket` stand for a channel on a datagram path, and what is sent on it go there.
+  virtual void AddRelayedPath(SocketId socket, const PathKey& via, uint16_t channel, const NetAddress& peer) = 0;
 };
 
 class FlowTable {

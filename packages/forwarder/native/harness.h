@@ -25,6 +25,7 @@ class Harness : public Sink {
   void Commit(const PathKey& path, size_t length, bool media) override;
   void Emit(EventRecord* record, bool from_anyone) override;
   void CloseConnection(SocketId) override {}
+  void AddRelayedPath(SocketId, const PathKey&, uint16_t, const NetAddress&) override {}
 
  private:
   int64_t now_us_ = 0;

@@ -252,6 +252,7 @@ void IoThread::ReadUdp(const Udp& socket) {
       }
       const PathKey path{socket.id, FromSockaddr(in.from[i])};
       const int64_t arrival_us = now_us - QueuedUs(in.messages[i].msg_hdr, real_us);
+      if (!relayed_.empty() && ReceiveRelayed(now_us, path, in.data[i], in.messages[i].msg_len, arrival_us)) continue;
       table_.Receive(now_us, path, in.data[i], in.messages[i].msg_len, arrival_us);
     }
     if (got < static_cast<int>(kBatch)) return;
@@ -278,7 +279,11 @@ void IoThread::Commit(const PathKey& path, size_t length, bool media) {
     return out_.Add(&udp->second.out, path.remote, length);
   }
   const auto it = connections_.find(path.socket);
-  if (it == connections_.end()) return table_.counters().Add(kDroppedNoSocket);
+  if (it == connections_.end()) {
+    const RelayedPaths::Relayed* const relayed = relayed_.Find(path.socket);
+    if (relayed == nullptr) return table_.counters().Add(kDroppedNoSocket);
+    return CommitRelayed(*relayed, path, length, media);
+  }
   TcpConnection* connection = it->second.get();
   switch (connection->Write(out_.Reserve(), length, media)) {
     case TcpConnection::WriteResult::kOk:

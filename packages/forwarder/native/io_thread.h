@@ -17,6 +17,7 @@
 #include "event_queue.h"
 #include "flow_table.h"
 #include "monotonic_clock.h"
+#include "relayed_paths.h"
 #include "send_queue.h"
 #include "tcp_connection.h"
 #include "unique_fd.h"
@@ -68,6 +69,7 @@ class IoThread : public Sink {
   void Commit(const PathKey& path, size_t length, bool media) override;
   void Emit(EventRecord* record, bool from_anyone) override;
   void CloseConnection(SocketId socket) override;
+  void AddRelayedPath(SocketId socket, const PathKey& via, uint16_t channel, const NetAddress& peer) override;
 
  private:
   static constexpr size_t kBatch = 64;
@@ -91,6 +93,9 @@ class IoThread : public Sink {
   int Timeout(int64_t now_us) const;
   void TakeMail(int64_t now_us);
   void ReadUdp(const Udp& socket);
+  // A datagram of a TURN server's channel; false if it is none.
+  bool ReceiveRelayed(int64_t now_us, const PathKey& via, uint8_t* data, size_t length, int64_t arrival_us);
+  void CommitRelayed(const RelayedPaths::Relayed& relayed, const PathKey& path, size_t length, bool media);
   void CountKernelDrops();
   void Accept(const Udp& listener, int64_t now_us);
   void OnConnection(TcpConnection* connection, uint32_t ready, int64_t now_us);
@@ -107,6 +112,7 @@ class IoThread : public Sink {
   std::unordered_map<SocketId, Udp> udp_;
   std::unordered_map<SocketId, Udp> listeners_;
   std::unordered_map<SocketId, std::unique_ptr<TcpConnection>> connections_;
+  RelayedPaths relayed_;
   std::vector<SocketId> closing_;
   std::unique_ptr<ReceiveBatch> in_;
   int64_t next_connection_check_us_ = 0;

@@ -20,6 +20,7 @@ constexpr int kAcceptsPerTurn = 64;
 }  // namespace
 
 void IoThread::CloseConnection(SocketId socket) {
+  relayed_.Remove(socket);
   // Not at once: the caller may be in the midst of this connection's frames.
   if (connections_.count(socket) != 0) closing_.push_back(socket);
 }

@@ -379,6 +379,14 @@ export interface Forwarder extends FlowTable {
    * (connections refused). All are there from the beginning.
    */
   readCounters(): Record<string, number>;
+  /**
+   * A path to a peer through a TURN server: what is sent on it leaves as ChannelData of this number (0x4000 to 0x4FFF) on
+   * `via`, a UDP path to the server, and ChannelData of the number that comes there counts as coming on it. All else that
+   * comes from the server comes on `via`, STUN and hence Data indications too. The channel must have been bound there by
+   * whoever keeps the allocation. At most 2044 bytes go in one datagram. Ends by {@link FlowTable.closePath}, or with the
+   * peer that accepts it, without an event; a later one of the same number and way replaces it.
+   */
+  addRelayedPath(via: Path, channel: number, peer: { readonly address: string; readonly port: number }): Path;
   /** Stops the threads and closes all sockets. Idempotent. No event is delivered afterwards. */
   close(): void;
 }

@@ -1,7 +1,6 @@
 /**
- * The forwarding plane: typed rules over a C++ addon that owns the sockets, SRTP and every media packet, the relay plane
- * of TURN in the same way, and DTLS
- * sessions on the OpenSSL that Node carries.
+ * The forwarding plane: typed rules over a C++ addon that owns the sockets, SRTP and every media packet; the relay plane
+ * of TURN in the same way; and DTLS sessions on the OpenSSL that Node carries.
  *
  * @packageDocumentation
  */

@@ -1,3 +1,4 @@
+import { canonicalIp } from '@conclave/bytes';
 import type {
   EgressId,
   EgressOptions,
@@ -38,6 +39,7 @@ const operation = {
   setGroupPermissions: 18,
   send: 19,
   closePath: 20,
+  addRelayedPath: 21,
 } as const;
 
 /** Key and salt lengths of each profile, in bytes. */
@@ -71,6 +73,11 @@ function durationUs(name: string, milliseconds: number): number {
   if (Number.isFinite(milliseconds) && milliseconds >= 0) return Math.round(milliseconds * 1000);
   throw new TypeError(`${name} must be a duration in milliseconds, not ${milliseconds}`);
 }
+
+/** Ids of relayed paths: far above those of sockets, with the thread in the same low bits. */
+const firstRelayedSocket = 2 ** 52;
+const socketIdStep = 64;
+let nextRelayed = 0;
 
 /** Where records go: the mailbox of a thread, or the harness. The bytes are valid during the call only. */
 export type PostRecord = (thread: number, record: Uint8Array) => void;
@@ -274,6 +281,25 @@ export class RuleEncoder implements FlowTable {
     integer('length of the datagram', bytes.length, maxDatagramBytes, 1);
     const record = this.#writer.begin(operation.send).path(path).bytes(bytes).finish();
     this.#post(this.#threadOfSocket(path.socket), record);
+  }
+
+  /** See `Forwarder.addRelayedPath`. */
+  addRelayedPath(
+    via: Path,
+    channel: number,
+    peer: { readonly address: string; readonly port: number },
+  ): Path {
+    integer('channel', channel, 0x4fff, 0x4000);
+    const thread = this.#threadOfSocket(via.socket);
+    const socket = (firstRelayedSocket + nextRelayed * socketIdStep + thread) as SocketId;
+    const w = this.#writer
+      .begin(operation.addRelayedPath)
+      .path({ ...peer, socket })
+      .path(via)
+      .u16(channel);
+    nextRelayed++;
+    this.#post(thread, w.finish());
+    return { socket, address: canonicalIp(peer.address)!, port: peer.port };
   }
 
   closePath(socket: SocketId): void {
