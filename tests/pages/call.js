@@ -323,6 +323,7 @@ class Call {
           width: s.frameWidth,
           height: s.frameHeight,
           freezes: s.freezeCount,
+          frozenSeconds: s.totalFreezesDuration,
           retransmitted: s.retransmittedPacketsReceived,
           playout: s.estimatedPlayoutTimestamp,
           concealed: s.concealedSamples,

@@ -17,6 +17,7 @@ export interface InboundStats {
   readonly width?: number;
   readonly height?: number;
   readonly freezes?: number;
+  readonly frozenSeconds?: number;
   readonly retransmitted?: number;
   readonly playout?: number;
   readonly concealed?: number;

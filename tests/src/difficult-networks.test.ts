@@ -122,7 +122,7 @@ describe.skipIf(!mayMakeNamespaces)('over a network of its own', () => {
     expect(await a.ask<string>('call.offer')).not.toContain('10.77.2.2');
   });
 
-  test('with one packet in twenty lost each way the picture freezes at most once in 30 s', async () => {
+  test('with one packet in twenty lost each way the picture stands still for less than a tenth of the time', async () => {
     const cable = await network.connect(server, ['10.77.3.1/24'], client, ['10.77.3.2/24']);
     sft = await startSftProcess({
       prefix: server.prefix,
@@ -135,16 +135,16 @@ describe.skipIf(!mayMakeNamespaces)('over a network of its own', () => {
     const video = async () => (await a.stats()).inbound.find((s) => s.kind === 'video' && s.packets > 0);
     await eventually('video', video, (s) => (s?.frames ?? 0) > 20);
     const before = (await video())!;
-    await server.loseUdp(5);
+    for (const host of [server, client]) await host.loseUdp(5);
     await new Promise((resolve) => setTimeout(resolve, 30_000));
     const after = (await video())!;
-    await server.loseNothing();
+    for (const host of [server, client]) await host.loseNothing();
     expect(after.nacks - before.nacks).toBeGreaterThan(0);
     expect(after.retransmitted! - (before.retransmitted ?? 0)).toBeGreaterThan(0);
     // On the way in, the server asks the sender for what it misses.
     const upstream = (await b.stats()).outbound.filter((s) => s.kind === 'video');
     expect(upstream.reduce((sum, s) => sum + (s.nacks ?? 0), 0)).toBeGreaterThan(0);
-    expect(after.freezes! - (before.freezes ?? 0)).toBeLessThanOrEqual(1);
+    expect(after.frozenSeconds! - (before.frozenSeconds ?? 0)).toBeLessThan(3);
     expect(after.frames! - before.frames!).toBeGreaterThan(30 * 10);
   }, 180_000);
 });

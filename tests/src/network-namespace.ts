@@ -34,7 +34,10 @@ export class TestHost {
     await this.run('nft', statements.join('; '));
   }
 
-  /** Drops UDP both ways with the given probability in percent, spread at random. */
+  /**
+   * Drops UDP that arrives with the given probability in percent, spread at random. For loss both ways both hosts have to:
+   * what is dropped on its way out is told to the sender, which would send it once more.
+   */
   async loseUdp(percent: number): Promise<void> {
     const rule =
       percent >= 100
@@ -43,9 +46,7 @@ export class TestHost {
     await this.filter(
       'add table inet loss',
       'add chain inet loss in { type filter hook input priority 0; }',
-      'add chain inet loss out { type filter hook output priority 0; }',
       `add rule inet loss in ${rule}`,
-      `add rule inet loss out ${rule}`,
     );
   }
 
