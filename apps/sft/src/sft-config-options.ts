@@ -17,7 +17,10 @@ import {
   switchOption,
   textOption,
 } from '@conclave/service';
+
 import { loadFederationIdentity } from './federation-identity.ts';
+import { type FederationOptionValues, federationOf, federationOptions } from './federation-options.ts';
+import { acceptPort, conflict } from './option-checks.ts';
 import {
   defaultSftLimits,
   defaultSftTimings,
@@ -27,7 +30,7 @@ import {
 } from './sft-config.ts';
 
 /** The settings of the `sft` command, by long flag name. */
-export interface SftOptionValues {
+export interface SftOptionValues extends FederationOptionValues {
   readonly config: string | undefined;
   readonly 'listen-address': string | undefined;
   readonly 'listen-port': number;
@@ -50,12 +53,6 @@ export interface SftOptionValues {
   readonly blacklist: string | undefined;
   readonly 'turn-discovery': boolean;
   readonly 'federation-turn': string | undefined;
-  readonly 'federation-port': string | undefined;
-  readonly 'federation-cert': string | undefined;
-  readonly 'federation-key': string | undefined;
-  readonly 'federation-authority': string | undefined;
-  readonly 'federation-domain': readonly string[];
-  readonly 'federation-allow-address': readonly string[];
   readonly 'key-frame-interval': number;
   readonly 'packet-sending': PacketSending;
   readonly 'log-prefix': string | undefined;
@@ -198,37 +195,7 @@ export const sftOptions: OptionsFor<SftOptionValues> = {
     doc: 'URL of the TURN server that carries links to other servers. Recorded, but not served yet.',
     valueName: 'URL',
   }),
-  'federation-port': textOption({
-    doc: 'UDP port where servers of other domains connect to share conferences. Each further media thread takes the next port.',
-    valueName: 'PORT',
-    shownDefault: 'conferences are not shared; 9190 is customary',
-    check: acceptPort,
-  }),
-  'federation-cert': textOption({
-    doc: 'PEM file with the certificate for the host of --url, and its intermediates, that other servers are shown. Read again at SIGHUP.',
-    valueName: 'FILE',
-  }),
-  'federation-key': textOption({
-    doc: 'PEM file with the private key of --federation-cert.',
-    valueName: 'FILE',
-  }),
-  'federation-authority': textOption({
-    doc: 'PEM file with the certificates of the authorities that certificates of other servers have to be of.',
-    valueName: 'FILE',
-  }),
-  'federation-domain': listOption({
-    doc: 'Domains with whose servers conferences may be shared, names below them included.',
-    valueName: 'DOMAINS',
-    check: (text) =>
-      /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$/.test(text)
-        ? undefined
-        : 'a list of domains such as example.org, in lower case',
-  }),
-  'federation-allow-address': listOption({
-    doc: 'Private and other special addresses where servers of other domains may be all the same, as addresses or blocks.',
-    valueName: 'BLOCKS',
-    check: (text) => (isAddressBlock(text) ? undefined : 'a list of addresses or blocks of addresses'),
-  }),
+  ...federationOptions,
   'packet-sending': choiceOption({
     doc:
       'How packets are handed to the kernel: segmented (packets to one receiver as one message, where kernel and device can do it) costs least; ' +
@@ -432,34 +399,6 @@ function onePerFamily(addresses: readonly string[]): readonly string[] {
   return canonical;
 }
 
-function federationOf(values: SftOptionValues): SftConfig['federation'] {
-  const port = values['federation-port'];
-  if (port === undefined) return undefined;
-  const certificatePath = values['federation-cert'];
-  const keyPath = values['federation-key'];
-  const authorityPath = values['federation-authority'];
-  if (certificatePath === undefined || keyPath === undefined || authorityPath === undefined) {
-    throw conflict('--federation-port needs --federation-cert, --federation-key and --federation-authority');
-  }
-  const domains = values['federation-domain'];
-  if (domains.length === 0) throw conflict('--federation-port needs --federation-domain');
-  if (values.url === undefined)
-    throw conflict('--federation-port needs -u (--url), by which others know this server');
-  if (Number(port) + values.workers - 1 > 65535) {
-    throw conflict('--federation-port plus -w (--workers) goes beyond port 65535');
-  }
-  return {
-    port: Number(port),
-    files: { certificatePath, keyPath, authorityPath },
-    domains,
-    allowedAddresses: values['federation-allow-address'],
-  };
-}
-
-function acceptPort(text: string): string | undefined {
-  return /^\d{1,5}$/.test(text) && Number(text) <= 65535 ? undefined : 'a port from 0 to 65535';
-}
-
 function isLoopback(address: string): boolean {
   return address === '::1' || address.startsWith('127.');
 }
@@ -504,8 +443,4 @@ function acceptBlacklist(text: string): string | undefined {
     if (error instanceof FormatError) return 'a list of versions x.y.z or <x.y.z';
     throw error;
   }
-}
-
-function conflict(message: string): ConclaveError {
-  return new ConclaveError('CONCLAVE_OPTIONS_CONFLICT', message);
 }
