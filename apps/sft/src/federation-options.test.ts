@@ -57,7 +57,7 @@ test.each([
 test.each(['Example.org', 'example', '-a.example', 'a..example', 'https://a.example', '*.a.example'])(
   '%s is no domain',
   (domain) => {
-    expect(() => read([...without('--federation-domain'), '--federation-domain', domain])).toThrow(
+    expect(() => read([...without('--federation-domain'), `--federation-domain=${domain}`])).toThrow(
       /a list of domains/,
     );
   },
