@@ -206,6 +206,30 @@ describe('the meeting page', () => {
     );
   });
 
+  test('offers a button when the browser holds back the sound', async () => {
+    const ada = await visit('Ada');
+    await ada.page.addInitScript(`
+      const play = HTMLAudioElement.prototype.play;
+      HTMLAudioElement.prototype.play = function () {
+        if (navigator.userActivation.isActive && globalThis.soundAllowed) return play.call(this);
+        return Promise.reject(new DOMException('no click yet', 'NotAllowedError'));
+      };`);
+    const link = await ada.makeMeeting(`${sft.url}/`, 'Ada');
+    const bob = await visit('Bob');
+    await bob.joinBy(link, 'Bob');
+    const button = ada.page.getByRole('button', { name: 'Turn on sound' });
+    await button.waitFor();
+    await ada.page.evaluate('globalThis.soundAllowed = true');
+    await button.click();
+    await eventually(
+      'that all voices play',
+      () =>
+        ada.page.evaluate<boolean>(`[...document.querySelectorAll('audio')].every(({ paused }) => !paused)`),
+      Boolean,
+    );
+    expect(await button.count()).toBe(0);
+  });
+
   test('says what is wrong when the server is gone', async () => {
     const own = await startSftProcess({
       flags: ['--web', fileURLToPath(new URL('../../apps/web/build/', import.meta.url))],
