@@ -36,6 +36,7 @@
         "native/relay_thread.cc",
         "native/relay_thread_clients.cc",
         "native/relay_thread_peers.cc",
+        "native/relay_thread_ports.cc",
         "native/rtcp.cc",
         "native/send_queue.cc",
         "native/srtp.cc",
