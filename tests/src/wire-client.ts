@@ -13,6 +13,13 @@ const FOLDER = fileURLToPath(new URL('../wire-clients/', import.meta.url));
 const ORIGIN = 'http://wire.localhost';
 const HTML = '<!doctype html><meta charset="utf-8"><body><script src="/client.js"></script>';
 
+/** A STUN or TURN server as Wire's backend names it. */
+export interface IceServer {
+  readonly urls: readonly string[];
+  readonly username: string;
+  readonly credential: string;
+}
+
 /** A participant as the library tells its application. */
 export interface WireMember {
   readonly userid: string;
@@ -38,12 +45,14 @@ export class WireClient implements MemberId {
   /**
    * Opens the page as a device of the conversation, whose members have to be complete by then. In a federation `sft` is
    * the server of its own domain, and `hosts` says where each server that calls itself by such a URL really is.
+   * `iceServers` are those that its backend would name.
    */
   async open(
     browser: CallBrowser,
     conversation: Conversation,
     sft: string,
     federation: { readonly hosts: ReadonlyMap<string, string> } | undefined = undefined,
+    iceServers: readonly IceServer[] | undefined = undefined,
   ): Promise<void> {
     script ??= bundle();
     const text = await script;
@@ -85,6 +94,7 @@ export class WireClient implements MemberId {
       clients: conversation.members.map((m) => ({ userid: m.userId, clientid: m.clientId })),
       sft,
       isFederating: federation !== undefined,
+      iceServers,
     };
     await this.ask(`client.boot(${JSON.stringify(settings)})`);
     conversation.listen(this, (from, data) => {

@@ -57,11 +57,13 @@ async function postTo(url, data) {
 }
 
 /** The part of the configuration that names servers. In a federation calls of other domains go by one's own server. */
-function serversOf({ sft, isFederating }) {
+function serversOf({ sft, isFederating, iceServers }) {
   const servers = [{ urls: [sft] }];
-  return isFederating
-    ? { sft_servers: servers, sft_servers_all: servers, is_federating: true }
-    : { sft_servers: servers };
+  return {
+    sft_servers: servers,
+    ...(isFederating && { sft_servers_all: servers, is_federating: true }),
+    ...(iceServers && { ice_servers: iceServers }),
+  };
 }
 
 let context;
