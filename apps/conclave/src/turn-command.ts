@@ -68,9 +68,11 @@ async function runTurn(context: CommandContext, parts: TurnCommandParts): Promis
     const listeners = turn.listeners.map((at) => `${program.formatTransportAddress(at)}/${at.transport}`);
     output.log.info({ listeners, metrics: turn.metrics, version: context.version }, 'serving');
     if (!loaded.values.quiet) {
-      const metrics = `http://${program.formatTransportAddress(turn.metrics)}/metrics`;
+      const metrics = turn.metrics
+        ? ` (metrics at http://${program.formatTransportAddress(turn.metrics)}/metrics)`
+        : '';
       context.out(
-        `conclave: the TURN server is running on ${listeners.join(', ')} (metrics at ${metrics}). Stop it with Ctrl-C.\n`,
+        `conclave: the TURN server is running on ${listeners.join(', ')}${metrics}. Stop it with Ctrl-C.\n`,
       );
     }
     return await ended;

@@ -12,17 +12,22 @@ import { formatTransportAddress } from './turn-listen-option.ts';
  * @param own addresses of this machine
  */
 export function peerPolicies(
-  config: Pick<TurnConfig, 'allowPeers' | 'denyPeers'>,
+  config: Pick<TurnConfig, 'allowPeers' | 'allowedPeersOnly' | 'denyPeers'>,
   listeners: readonly TurnListener[],
   own: readonly string[],
 ): Required<Pick<TurnServerOptions, 'peerPolicy' | 'listenerPolicies'>> {
-  const { allowPeers, denyPeers } = config;
+  const { allowPeers, allowedPeersOnly, denyPeers } = config;
   const policyOf = (at: TransportAddress | undefined): PeerPolicy => {
     const rangesOf = (rules: readonly PeerRule[]): string[] =>
       rules
         .filter(({ listener }) => listener === undefined || (at !== undefined && names(listener, at)))
         .map(({ range }) => range);
-    return new PeerPolicy({ allow: rangesOf(allowPeers), deny: rangesOf(denyPeers), own });
+    return new PeerPolicy({
+      allow: rangesOf(allowPeers),
+      allowedOnly: allowedPeersOnly,
+      deny: rangesOf(denyPeers),
+      own,
+    });
   };
   const named = [...allowPeers, ...denyPeers].flatMap(({ listener }) => listener ?? []);
   for (const listener of named) {

@@ -16,7 +16,10 @@ export interface TurnEnvironment {
 export interface RunningTurn {
   /** Addresses in use, with the ports that the system chose where 0 was asked for. */
   readonly listeners: readonly TurnListener[];
-  readonly metrics: TransportAddress;
+  /** Where the metrics are; undefined when the configuration names no place. */
+  readonly metrics: TransportAddress | undefined;
+  /** The metrics in Prometheus' text format; those of the process only when they have a place of their own. */
+  renderMetrics(): Promise<string>;
   /**
    * Takes no new allocations; clients that ask are sent to another server if one is configured. Resolves when the last
    * allocation has ended, those that live longer than the deadline by force.

@@ -50,6 +50,7 @@ it('denies peers that are this machine or special, and makes exceptions for all 
   const { peerPolicy, listenerPolicies } = peerPolicies(
     {
       allowPeers: [rule('10.0.0.0/8'), rule('172.16.0.0/12', at('0.0.0.0', 3479))],
+      allowedPeersOnly: false,
       denyPeers: [rule('10.0.0.1'), rule('8.8.8.8', at('192.0.2.2', 3479))],
     },
     listeners,
@@ -65,6 +66,10 @@ it('denies peers that are this machine or special, and makes exceptions for all 
     [{ address: '192.0.2.2', port: 3479 }, [1, 0, 1, 0, 0, 0, 1]],
   ]);
   expect(() =>
-    peerPolicies({ allowPeers: [rule('1.1.1.1', at('192.0.2.1', 1))], denyPeers: [] }, listeners, []),
+    peerPolicies(
+      { allowPeers: [rule('1.1.1.1', at('192.0.2.1', 1))], allowedPeersOnly: false, denyPeers: [] },
+      listeners,
+      [],
+    ),
   ).toThrow(/names 192.0.2.1:1, which is no listener/);
 });

@@ -31,7 +31,9 @@ export interface TurnOptionValues {
   readonly 'tls-cert': string | undefined;
   readonly 'tls-key': string | undefined;
   readonly 'allow-peer': readonly string[];
+  readonly 'allowed-peers-only': boolean;
   readonly 'deny-peer': readonly string[];
+  readonly 'peer-ports': string | undefined;
   readonly 'tcp-relays': boolean;
   readonly 'strict-channels': boolean;
   readonly 'max-lifetime': number;
@@ -143,11 +145,20 @@ export const turnOptions: OptionsFor<TurnOptionValues> = {
     maxItems: 256,
     check: acceptPeerRule,
   }),
+  'allowed-peers-only': switchOption({
+    doc: 'Let relays reach the peers of --allow-peer and nobody else, as beside conference servers whose addresses are known.',
+  }),
   'deny-peer': listOption({
     doc: 'Peers, in the same forms, that relays may never reach.',
     valueName: 'RANGES',
     maxItems: 256,
     check: acceptPeerRule,
+  }),
+  'peer-ports': textOption({
+    doc: 'Ports of peers that relays may send to, such as the media ports of a conference server. Not with --tcp-relays.',
+    valueName: 'FIRST-LAST',
+    shownDefault: 'all',
+    check: (text) => (parsePortRange(text) ? undefined : 'two ports from 1024 to 65535, such as 40000-40003'),
   }),
   'tcp-relays': switchOption({ doc: 'Offer relays that talk TCP with peers too (RFC 6062).' }),
   'strict-channels': switchOption({
@@ -246,6 +257,9 @@ export function toTurnConfig(values: TurnOptionValues): TurnConfig {
   if (values['secret-file'].length === 0 && values['user-file'] === undefined) {
     throw conflict('-s (--secret-file) or --user-file is needed: nobody may relay without a credential');
   }
+  if (values['tcp-relays'] && values['peer-ports'] !== undefined) {
+    throw conflict('--peer-ports bounds datagrams alone, so it has no place beside --tcp-relays');
+  }
   if (values.quiet && values.verbose) throw conflict('-q (--quiet) and -v (--verbose) exclude each other');
   return {
     listeners,
@@ -258,6 +272,8 @@ export function toTurnConfig(values: TurnOptionValues): TurnConfig {
     userFile: values['user-file'],
     tls: certificatePath !== undefined && keyPath !== undefined ? { certificatePath, keyPath } : undefined,
     allowPeers: values['allow-peer'].flatMap((text) => parsePeerRule(text) ?? []),
+    allowedPeersOnly: values['allowed-peers-only'],
+    peerPorts: values['peer-ports'] === undefined ? undefined : parsePortRange(values['peer-ports']),
     denyPeers: values['deny-peer'].flatMap((text) => parsePeerRule(text) ?? []),
     tcpRelays: values['tcp-relays'],
     strictChannels: values['strict-channels'],

@@ -1,6 +1,7 @@
 import type { LogLevel, TlsFiles } from '@conclave/service';
 import type { TransportAddress } from '@conclave/stun';
 import type { TurnTransport } from '@conclave/turn';
+import type { RunningTurn } from './running-turn.ts';
 
 /** One thing to listen on. Port 0 lets the system choose. An unspecified address stands for all of this machine. */
 export interface TurnListener extends TransportAddress {
@@ -52,7 +53,11 @@ export interface TurnConfig {
   /** Certificate of the TLS and DTLS listeners. */
   readonly tls: TlsFiles | undefined;
   readonly allowPeers: readonly PeerRule[];
+  /** Whether relays reach no other peers than the allowed ones. */
+  readonly allowedPeersOnly: boolean;
   readonly denyPeers: readonly PeerRule[];
+  /** UDP ports of peers that relays may send to, both ends included; `undefined` for all. */
+  readonly peerPorts: { readonly first: number; readonly last: number } | undefined;
   /** Whether channel numbers from 0x5000 on are refused, as RFC 8656 has it and RFC 5766 had not. */
   readonly strictChannels: boolean;
   /** Whether TCP relays (RFC 6062) are offered. */
@@ -66,8 +71,11 @@ export interface TurnConfig {
   readonly drainDeadlineMs: number;
   /** Threads that relay, at least 1. */
   readonly workers: number;
-  /** Where operators read metrics. Not for the public. */
-  readonly metrics: TransportAddress;
+  /**
+   * Where operators read metrics. Not for the public. `undefined` when another server of the process shows them beside its
+   * own, by {@link RunningTurn.renderMetrics}.
+   */
+  readonly metrics: TransportAddress | undefined;
   readonly log: { readonly level: LogLevel; readonly filePrefix: string | undefined };
   /** Between looks at certificate, secret and user files, in milliseconds. */
   readonly fileCheckIntervalMs: number;

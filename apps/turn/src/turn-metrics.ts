@@ -2,9 +2,10 @@ import {
   addCounter,
   addObservedCounter,
   addObservedGauge,
-  createProcessRegistry,
+  collectProcessMetrics,
   Gauge,
   ObservedCounters,
+  Registry,
 } from '@conclave/service';
 import type { TurnServerStats, TurnTransport } from '@conclave/turn';
 import type { TrafficTotals } from './relay-control.ts';
@@ -13,6 +14,8 @@ import type { TrafficTotals } from './relay-control.ts';
 export interface TurnMetricsOptions {
   /** Version of the software. */
   readonly version: string;
+  /** Whether the metrics of the process are among them. */
+  readonly ofProcess: boolean;
   readonly readStats: () => TurnServerStats;
   readonly readTraffic: () => TrafficTotals;
   /** Numbers of the relay plane by name: those of {@link planeGauges} of now, all others only growing. */
@@ -48,7 +51,7 @@ export const planeGauges: ReadonlySet<string> = new Set(['connections', 'relays'
  * work; unlike there, traffic counts at once and not when its allocation ends.
  */
 export class TurnMetrics {
-  readonly #registry = createProcessRegistry();
+  readonly #registry = new Registry();
   readonly #plane: ObservedCounters;
   readonly #options: TurnMetricsOptions;
   #stats: TurnServerStats;
@@ -87,6 +90,7 @@ export class TurnMetrics {
   constructor(options: TurnMetricsOptions) {
     this.#options = options;
     const registry = this.#registry;
+    if (options.ofProcess) collectProcessMetrics(registry);
     this.#stats = options.readStats();
     this.#traffic = options.readTraffic();
     this.#counters = options.readCounters();

@@ -50,6 +50,7 @@ export async function startTurn(config: TurnConfig, environment: TurnEnvironment
     })),
     ...(config.tls ? { certificate: readCertificate(config.tls) } : {}),
     threads: config.workers,
+    ...(config.peerPorts ? { peerPorts: config.peerPorts } : {}),
     onEvents: (events) => deliver(events),
     maxConnections: config.limits.connections,
     maxConnectionsPerAddress: config.limits.connectionsPerAddress,
@@ -95,6 +96,7 @@ export async function startTurn(config: TurnConfig, environment: TurnEnvironment
   let draining = false;
   const metrics = new TurnMetrics({
     version,
+    ofProcess: config.metrics !== undefined,
     readStats: () => server.stats(),
     readTraffic: () => control.readTraffic(),
     readCounters: () => plane.readCounters(),
@@ -128,10 +130,12 @@ export async function startTurn(config: TurnConfig, environment: TurnEnvironment
   };
   let closing: Promise<void> | undefined;
   try {
-    const metricsAddress = await metricsServer.listen(config.metrics.address, config.metrics.port);
+    const metricsAddress =
+      config.metrics && (await metricsServer.listen(config.metrics.address, config.metrics.port));
     return {
       listeners: plane.listeners,
       metrics: metricsAddress,
+      renderMetrics: async () => (await metrics.render()).body,
       drain: () => {
         draining = true;
         return control.drain(config.alternates, config.drainDeadlineMs);

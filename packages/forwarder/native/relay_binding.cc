@@ -92,6 +92,8 @@ RelaySetup ReadSetup(FieldReader* r) {
   RelaySetup setup;
   RelayThreadOptions& o = setup.options;
   o.messages_per_second = r->U32();
+  o.first_peer_port = r->U16();
+  o.last_peer_port = r->U16();
   o.handshake_timeout_us = std::llround(r->F64());
   o.idle_timeout_us = std::llround(r->F64());
   o.stream_queue_bytes = r->U32();

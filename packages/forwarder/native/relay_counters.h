@@ -27,6 +27,7 @@ namespace conclave {
   X(kRelayDroppedNoRelay, "dropped_no_relay")                                             \
   X(kRelayDroppedNoChannel, "dropped_no_channel")                                         \
   X(kRelayDroppedNoPermission, "dropped_no_permission")                                   \
+  X(kRelayDroppedPeerPort, "dropped_peer_port")           /* one that is not relayed to */ \
   X(kRelayDroppedUnknownAttribute, "dropped_unknown_attribute")                           \
   X(kRelayDroppedBandwidth, "dropped_bandwidth")         /* over an allocation's cap */   \
   X(kRelayDroppedQueueFull, "dropped_queue_full")        /* stream, socket or events */   \

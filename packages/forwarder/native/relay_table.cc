@@ -215,6 +215,7 @@ void RelayTable::ToPeer(int64_t now_us, Relay* relay, const NetAddress& peer, bo
   ++relay->totals.from_client_packets;
   relay->totals.from_client_bytes += wire_length;
   if (!permitted) return counters_.Add(kRelayDroppedNoPermission);
+  if (peer.port < first_peer_port_ || peer.port > last_peer_port_) return counters_.Add(kRelayDroppedPeerPort);
   if (!relay->from_client.Take(wire_length, now_us)) {
     ++relay->totals.capped_packets;
     return counters_.Add(kRelayDroppedBandwidth);

@@ -114,6 +114,12 @@ class RelayTable {
   // The shared ports of this server, to which nothing is sent from a shared port.
   void SetSharedAddresses(std::vector<NetAddress> addresses) { shared_addresses_ = std::move(addresses); }
 
+  // The ports of peers that clients may send to, both ends included; at first all.
+  void SetPeerPorts(uint16_t first, uint16_t last) {
+    first_peer_port_ = first;
+    last_peer_port_ = last;
+  }
+
   bool HasRelay(const PathKey& client) const { return clients_.count(client) != 0; }
   // One datagram, or one message of a stream without padding.
   void FromClient(int64_t now_us, const RelayClientKey& client, const uint8_t* data, size_t length);
@@ -153,6 +159,8 @@ class RelayTable {
   SourceLimiter limiter_;
   uint32_t seed_;
   uint64_t indications_ = 0;
+  uint16_t first_peer_port_ = 0;
+  uint16_t last_peer_port_ = 65535;
   std::unordered_map<PathKey, std::unique_ptr<RelayClient>, PathHash> clients_;
   std::unordered_map<RelayId, std::unique_ptr<Relay>> relays_;
   SharedPort shared_[2];

@@ -88,6 +88,7 @@ RelayThread::RelayThread(const RelayThreadOptions& options, uint32_t index, std:
       icmp_(kIcmpSpacingUs),
       table_(this, options.messages_per_second, Random<uint32_t>(), Random<uint64_t>()),
       out_(&sent_) {
+  table_.SetPeerPorts(options.first_peer_port, options.last_peer_port);
   mail_.fd = UniqueFd(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
   for (size_t i = 0; i < kBatch; ++i) {
     in_->parts[i] = {in_->data[i], kMaxDatagram};

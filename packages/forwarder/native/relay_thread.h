@@ -32,6 +32,8 @@ struct RelayListenerRequest {
 
 struct RelayThreadOptions {
   uint32_t messages_per_second = 1000;
+  uint16_t first_peer_port = 0;
+  uint16_t last_peer_port = 65535;
   int64_t handshake_timeout_us = 10'000'000;
   int64_t idle_timeout_us = 60'000'000;
   size_t stream_queue_bytes = 262144;

@@ -66,6 +66,8 @@ function writeOptions(w: RecordWriter, options: RelayPlaneOptions): void {
   const { listeners, relayAddresses, certificate, threads = 1 } = options;
   w.beginFields();
   w.u32(inRange('messagesPerSecond', options.messagesPerSecond ?? 1000, 1, 1_000_000));
+  const { first, last } = options.peerPorts ?? { first: 0, last: 0xffff };
+  w.u16(inRange('first peer port', first, 0, 0xffff)).u16(inRange('last peer port', last, first, 0xffff));
   w.f64(1000 * inRange('handshakeTimeoutMs', options.handshakeTimeoutMs ?? 10_000, 1));
   w.f64(1000 * inRange('idleTimeoutMs', options.idleTimeoutMs ?? 60_000, 1));
   w.u32(inRange('streamQueueBytes', options.streamQueueBytes ?? 262_144, 0));

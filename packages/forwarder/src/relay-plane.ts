@@ -64,6 +64,11 @@ export interface RelayPlaneOptions {
    * control plane less; higher: more people behind one address can start at the same moment. Default 1000.
    */
   readonly messagesPerSecond?: number;
+  /**
+   * Ports of peers to which clients may send datagrams, both ends included, whatever is permitted by address: a server that
+   * relays to few services leaves all others of their machines alone. Default all.
+   */
+  readonly peerPorts?: { readonly first: number; readonly last: number };
   /** Bytes queued to one stream before data to it is dropped. Lower: less delay; higher: less loss. Default 262144. */
   readonly streamQueueBytes?: number;
   /** Size asked for with SO_RCVBUF and SO_SNDBUF of listeners and shared ports. Default 4194304. */
@@ -91,7 +96,7 @@ export interface RelayPlane extends RelayTable {
    * Totals by name, all there from the beginning and never falling but `connections`, `relays`, `permissions` and
    * `channels`, which tell what there is now. `received_packets`, `received_bytes`, `sent_packets` and `sent_bytes`
    * (from and to clients and peers), `handshakes`, `handshakes_failed`, and `dropped_<reason>`: `malformed`, `oversize`,
-   * `message_rate`, `connection_limit`, `handshake_timeout`, `no_relay`, `no_channel`, `no_permission`,
+   * `message_rate`, `connection_limit`, `handshake_timeout`, `no_relay`, `no_channel`, `no_permission`, `peer_port`,
    * `unknown_attribute`, `bandwidth`, `queue_full`, `receive_queue` (by the kernel), `socket_error`, `no_client`,
    * `ambiguous_peer`, `claim_limit`.
    */

@@ -85,6 +85,18 @@ describe('a relay for datagrams', () => {
     expect(findAttribute(message, attributeType.data)).toEqual(bytesOf(7));
   });
 
+  it('sends to no other ports than those that peers may have', async () => {
+    const { bed, client, peer, server } = await startCall({ peerPorts: { first: 1, last: 2 } });
+    bed.plane.bindChannel(relayId(1), 0x4000, peer.at);
+    client.send(channelData(0x4000, bytesOf(9)), server);
+    client.send(sendIndication(peer.at, bytesOf(9)), server);
+    await bed.counter('dropped_peer_port', (n) => n === 2);
+    const right = await startCall({ peerPorts: { first: 1024, last: 65_535 } });
+    right.client.send(sendIndication(right.peer.at, bytesOf(9)), right.server);
+    expect((await right.peer.next()).bytes).toEqual(bytesOf(9));
+    expect(() => new RelayBed({ peerPorts: { first: 2, last: 1 } })).toThrow(TypeError);
+  });
+
   it('lets nothing pass without a permission, or after it ended', async () => {
     const { bed, client, peer, server, relayed } = await startCall();
     bed.plane.bindChannel(relayId(1), 0x4000, peer.at);

@@ -6,8 +6,13 @@ export { Counter, Gauge, Histogram, Registry } from 'prom-client';
 /** A registry with the metrics of the process: CPU, memory, open files, event loop lag, garbage collection. */
 export function createProcessRegistry(): Registry {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  collectProcessMetrics(registry);
   return registry;
+}
+
+/** Adds the process's own metrics to a registry. */
+export function collectProcessMetrics(registry: Registry): void {
+  collectDefaultMetrics({ register: registry });
 }
 
 /** A counter in the registry. */

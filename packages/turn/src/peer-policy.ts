@@ -5,6 +5,8 @@ import { type AddressRange, parseAddressRange, rangeHolds } from './address-rang
 export interface PeerPolicyLists {
   /** Allowed although special-purpose or the server's own. */
   readonly allow?: readonly string[];
+  /** Whether everything that is not in `allow` is denied, as for a relay that leads to known servers alone. */
+  readonly allowedOnly?: boolean;
   /** Denied whatever else is said. */
   readonly deny?: readonly string[];
   /**
@@ -66,7 +68,7 @@ const notEmbedding: AddressRange = parseAddressRange('::-::1');
 /**
  * Which peer addresses relays may exchange packets with. Immutable. In this order: the deny list; the same
  * question for the IPv4 address that an IPv6 address stands for; the allow list; the server's own addresses;
- * {@link specialPurposeRanges}; everything else is permitted.
+ * {@link specialPurposeRanges}; everything else is permitted, unless the allowed ones alone are.
  *
  * @example
  * new PeerPolicy({ allow: ['10.1.0.0/16'], deny: ['10.1.0.1'] }).permits('10.1.2.3') // true
@@ -75,12 +77,14 @@ export class PeerPolicy {
   readonly #allow: readonly AddressRange[];
   readonly #deny: readonly AddressRange[];
   readonly #own: readonly AddressRange[];
+  readonly #allowedOnly: boolean;
 
   /** Throws FormatError `bad-address-range` when a list has an entry that is no range. */
   constructor(lists: PeerPolicyLists = {}) {
     this.#allow = (lists.allow ?? []).map(parseAddressRange);
     this.#deny = (lists.deny ?? []).map(parseAddressRange);
     this.#own = (lists.own ?? []).map(parseAddressRange);
+    this.#allowedOnly = lists.allowedOnly ?? false;
   }
 
   /** Whether this address in text form may be a peer; `false` for text that is no address. */
@@ -94,7 +98,7 @@ export class PeerPolicy {
     const embedded = embeddedIpv4(ip);
     if (embedded && !this.#permits(embedded)) return false;
     if (holds(this.#allow, ip)) return true;
-    return !holds(this.#own, ip) && !holds(special, ip);
+    return !this.#allowedOnly && !holds(this.#own, ip) && !holds(special, ip);
   }
 }
 

@@ -150,6 +150,9 @@ describe('1: peers that are none', () => {
     expect(policy.permits('64:ff9b::10.0.0.1')).toBe(false);
     expect(policy.permits('64:ff9b::8.8.8.8')).toBe(true);
     expect(policy.permits('::ffff:10.1.0.2')).toBe(false);
+    const few = new PeerPolicy({ allow: ['10.1.0.0/16', '8.8.8.8'], allowedOnly: true, deny: ['10.1.0.1'] });
+    const asked = ['10.1.0.2', '8.8.8.8', '10.1.0.1', '8.8.4.4', '2600::1'];
+    expect(asked.map((peer) => few.permits(peer))).toEqual([true, true, false, false, false]);
     const loopback = new PeerPolicy({ allow: ['::1'] });
     expect(['::', '::1', '::2', '127.0.0.1'].map((peer) => loopback.permits(peer))).toEqual([
       false,
