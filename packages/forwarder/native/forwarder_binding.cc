@@ -181,6 +181,22 @@ napi_value Post(napi_env env, napi_callback_info info) {
   return Undefined(env);
 }
 
+// send(thread, path, bytes): sends at once; false if that is for the thread to do
+napi_value SendNow(napi_env env, napi_callback_info info) {
+  const CallArguments<3> arguments(env, info);
+  auto* const handle = Unwrap<ForwarderHandle>(env, arguments.self);
+  uint32_t thread = 0;
+  BytesView path;
+  BytesView bytes;
+  if (handle == nullptr || !ReadUint32(env, arguments[0], &thread) || !ReadBytes(env, arguments[1], &path) ||
+      !ReadBytes(env, arguments[2], &bytes)) {
+    return nullptr;
+  }
+  const bool sent = thread < handle->threads.size() &&
+                    handle->threads[thread]->SendNow(FieldReader(path.data, path.length).Path(), bytes.data, bytes.length);
+  return NewBoolean(env, sent);
+}
+
 // drain(): the event records of all threads
 napi_value Drain(napi_env env, napi_callback_info info) {
   const CallArguments<0> arguments(env, info);
@@ -203,6 +219,10 @@ napi_value ReadThread(napi_env env, napi_callback_info info) {
   std::vector<double> numbers;
   if (thread < handle->threads.size()) {
     handle->threads[thread]->Run([&](FlowTable* table) { Read(table, kind, &numbers); });
+    if (kind == kReadCounters && !numbers.empty()) {
+      const Counters& sent = handle->threads[thread]->sent_now();
+      for (size_t i = 0; i < kCounterCount; ++i) numbers[i] += static_cast<double>(sent.cells[i]);
+    }
   }
   return NewNumbers(env, numbers);
 }
@@ -275,7 +295,7 @@ napi_value HarnessRead(napi_env env, napi_callback_info info) {
 
 void RegisterForwarder(napi_env env, napi_value exports) {
   SetClass(env, exports, "NativeForwarder", NewForwarder,
-           {Method("sockets", Sockets), Method("post", Post), Method("drain", Drain), Method("read", ReadThread),
+           {Method("sockets", Sockets), Method("post", Post), Method("send", SendNow), Method("drain", Drain), Method("read", ReadThread),
             Method("close", CloseForwarder)});
   SetClass(env, exports, "NativeHarness", NewHarness,
            {Method("execute", HarnessExecute), Method("step", HarnessStep), Method("read", HarnessRead)});

@@ -153,6 +153,19 @@ void IoThread::Post(const uint8_t* commands, size_t length) {
   [[maybe_unused]] const ssize_t n = write(mail_fd_.get(), &one, sizeof one);
 }
 
+bool IoThread::SendNow(const PathKey& path, const uint8_t* data, size_t length) {
+  // Sockets are opened before the thread starts and closed after it ended, so the table does not change meanwhile.
+  const auto udp = udp_.find(path.socket);
+  if (udp == udp_.end() || length == 0 || length > kMaxDatagram) return false;
+  sockaddr_storage to{};
+  const socklen_t to_length = ToSockaddr(path.remote, &to);
+  if (sendto(udp->second.fd.get(), data, length, MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&to), to_length) < 0) return false;
+  sent_now_.Add(kSentPackets);
+  sent_now_.Add(kSentBytes, length);
+  sent_now_.Add(kSentBatches);
+  return true;
+}
+
 bool IoThread::Run(const std::function<void(FlowTable*)>& task) {
   std::unique_lock<std::mutex> lock(mail_mutex_);
   if (stopped_) return false;

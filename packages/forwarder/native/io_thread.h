@@ -58,6 +58,11 @@ class IoThread : public Sink {
   void Post(const uint8_t* commands, size_t length);
   // Runs `task` on the thread and waits for it. False if the thread has stopped.
   bool Run(const std::function<void(FlowTable*)>& task);
+  // Sends one datagram at once, from the thread that calls Post: what is rare need not wake anybody. False if the socket is
+  // none of UDP here, or the kernel does not take it now.
+  bool SendNow(const PathKey& path, const uint8_t* data, size_t length);
+  // What SendNow sent; for the thread that calls it.
+  const Counters& sent_now() const { return sent_now_; }
   void DrainEvents(std::vector<uint8_t>* out) { events_.Drain(out); }
 
   // The thread a socket belongs to.
@@ -125,6 +130,7 @@ class IoThread : public Sink {
   // The one place where packets leave over UDP.
   SendQueue out_;
 
+  Counters sent_now_;
   std::mutex mail_mutex_;
   std::condition_variable task_done_;
   std::vector<uint8_t> mail_;

@@ -33,6 +33,11 @@ export class CommandBatch {
     else this.#scheduled ??= setImmediate(() => this.flush());
   }
 
+  /** Whether nothing waits for the thread. */
+  isEmpty(thread: number): boolean {
+    return (this.#waiting[thread]?.length ?? 0) === 0;
+  }
+
   /** Hands over what waits, now. */
   flush(): void {
     clearImmediate(this.#scheduled);

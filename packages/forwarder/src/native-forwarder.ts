@@ -28,6 +28,7 @@ type ReadKind = (typeof readKind)[keyof typeof readKind];
 interface NativeForwarder {
   sockets(): Float64Array;
   post(thread: number, record: Uint8Array): void;
+  send(thread: number, path: Uint8Array, bytes: Uint8Array): boolean;
   drain(): Uint8Array;
   read(thread: number, kind: ReadKind): Float64Array;
   close(): void;
@@ -140,6 +141,7 @@ class AddonForwarder extends RuleEncoder implements Forwarder {
   readonly #threads: number;
   readonly #state: { closed: boolean };
   readonly #batch: CommandBatch;
+  readonly #path = new RecordWriter();
 
   constructor(options: ForwarderOptions) {
     const state = { closed: false };
@@ -168,6 +170,15 @@ class AddonForwarder extends RuleEncoder implements Forwarder {
       const [socket, port] = bound[i]!;
       return { socket: socket as SocketId, address: canonicalIp(address)!, port: port!, transport, thread };
     });
+  }
+
+  /** At once, without the thread, unless rules wait that have to take effect before. */
+  override send(path: Path, bytes: Uint8Array): void {
+    const thread = path.socket % maxThreads;
+    if (!this.#state.closed && this.#batch.isEmpty(thread)) {
+      if (this.#native.send(thread, this.#path.beginFields().path(path).fields(), bytes)) return;
+    }
+    super.send(path, bytes);
   }
 
   readAudioLevels(): AudioLevelSample[] {
