@@ -275,8 +275,7 @@ size_t LoadGenerator::MakePacket(Stream* stream, Endpoint* endpoint, int packet,
     WriteU16(at + 1, static_cast<uint32_t>(time));
   }
   if (shape.transport_sequence_id != 0) WriteU16(elements.Add(shape.transport_sequence_id, 2), endpoint->transport_sequence++);
-  // Browsers send it until the receiver must know it by heart; here once per frame.
-  if (shape.rid_id != 0 && packet == 0) memcpy(elements.Add(shape.rid_id, shape.rid.size()), shape.rid.data(), shape.rid.size());
+  if (shape.rid_id != 0) memcpy(elements.Add(shape.rid_id, shape.rid.size()), shape.rid.data(), shape.rid.size());
   const std::vector<uint8_t>& descriptor = shape.descriptors[packet > 0 ? 2 : key_frame ? 0 : 1];
   if (shape.descriptor_id != 0 && !descriptor.empty()) {
     memcpy(elements.Add(shape.descriptor_id, descriptor.size()), descriptor.data(), descriptor.size());
@@ -285,7 +284,10 @@ size_t LoadGenerator::MakePacket(Stream* stream, Endpoint* endpoint, int packet,
   WriteU16(out + 14, static_cast<uint32_t>(extension_bytes / 4));
   uint8_t* payload = out + 16 + extension_bytes;
   const size_t head = 16 + extension_bytes;
-  const size_t payload_bytes = std::max<size_t>(kMarkAt + 16, shape.datagram_bytes - std::min(shape.datagram_bytes, head + 16));
+  // Encoders split a frame evenly: what does not divide makes the last packets longer by a byte.
+  const int longer = static_cast<int>(stream->frames % static_cast<uint64_t>(shape.packets));
+  const size_t wanted = shape.datagram_bytes + (packet >= shape.packets - longer ? 1 : 0);
+  const size_t payload_bytes = std::max<size_t>(kMarkAt + 16, wanted - std::min(wanted, head + 16));
   memset(payload, 0x5a, payload_bytes);
   // As VP8 has it (RFC 7741): the descriptor, then the frame's own header, in the first packet.
   payload[0] = packet == 0 ? 0x10 : 0x00;

@@ -14,6 +14,7 @@
 #include "ingress.h"
 #include "peer.h"
 #include "rtcp.h"
+#include "run_planner.h"
 #include "source_limiter.h"
 #include "types.h"
 
@@ -66,7 +67,10 @@ class FlowTable {
 
   // One datagram; `data` is changed. At most kMaxDatagram bytes. `arrival_us` is when it came, which may be before it was
   // read; feedback to its sender depends on that.
-  void Receive(int64_t now_us, const PathKey& path, uint8_t* data, size_t length, int64_t arrival_us);
+  // `padding` is what each receiver's packet gets at its end (see RunPlanner), at most 255.
+  void Receive(int64_t now_us, const PathKey& path, uint8_t* data, size_t length, int64_t arrival_us, uint8_t padding = 0);
+  // Of packets that were read together, asked from the last to the first: the padding for one, before it is decrypted.
+  uint8_t PlanPadding(const PathKey& path, const uint8_t* data, size_t length, RunPlanner* planner) const;
   // Runs the timers that are due.
   void Tick(int64_t now_us);
   // Time at which Tick wants to be called at the latest; -1 for never.
@@ -86,6 +90,7 @@ class FlowTable {
     int64_t index = 0;
     PacketTime time;
     bool key_frame = false;
+    uint8_t padding = 0;
   };
 
   // flow_table.cc
@@ -143,6 +148,7 @@ class FlowTable {
   int64_t now_ = 0;
   // Of the datagram at hand.
   int64_t arrival_ = 0;
+  uint8_t padding_ = 0;
   bool timers_started_ = false;
   int64_t last_tick_us_ = 0;
   int64_t next_feedback_us_ = 0;

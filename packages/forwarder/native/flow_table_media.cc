@@ -24,9 +24,26 @@ bool Equals(const ExtensionView& view, const std::string& text) {
 
 }  // namespace
 
-void FlowTable::Receive(int64_t now_us, const PathKey& path, uint8_t* data, size_t length, int64_t arrival_us) {
+uint8_t FlowTable::PlanPadding(const PathKey& path, const uint8_t* data, size_t length, RunPlanner* planner) const {
+  // Whether it has padding of its own, and how much, is said in its encrypted last byte.
+  constexpr uint8_t kVersionAndPadding = 0xe0;
+  constexpr uint8_t kVersion2 = 0x80;
+  if (length == 0 || (data[0] & kVersionAndPadding) != kVersion2 || IsRtcp(data, length)) return 0;
+  const auto it = paths_.find(path);
+  if (it == paths_.end()) return 0;
+  const Peer& peer = *it->second;
+  RtpPacket rtp;
+  // Headers are in the clear (RFC 3711 3.1). The tag counts as payload; all packets of a frame have one.
+  if (!ParseRtp(data, length, peer.extensions, &rtp)) return 0;
+  const size_t block = (ForwardedElements(rtp, peer.options.extensions) + 3) & ~size_t{3};
+  return planner->PaddingFor(rtp.ssrc, rtp.timestamp, block + rtp.payload_length);
+}
+
+void FlowTable::Receive(int64_t now_us, const PathKey& path, uint8_t* data, size_t length, int64_t arrival_us,
+                        uint8_t padding) {
   now_ = now_us;
   arrival_ = arrival_us;
+  padding_ = padding;
   counters_.Add(kReceivedPackets);
   counters_.Add(kReceivedBytes, length);
   if (length == 0) return counters_.Add(kDroppedNotDemultiplexed);
@@ -154,6 +171,8 @@ void FlowTable::ReleaseHeld(Peer* peer) {
   std::vector<HeldPacket> held;
   held.swap(peer->held);
   peer->held_bytes = 0;
+  // They were not read together with anything.
+  padding_ = 0;
   for (HeldPacket& packet : held) {
     RtpPacket rtp;
     if (!ParseRtp(packet.bytes.data(), packet.bytes.size(), peer->extensions, &rtp)) continue;
@@ -240,6 +259,7 @@ void FlowTable::HandleStream(Ingress* ingress, bool is_rtx, RtpPacket* rtp, cons
     packet.position = position;
     packet.index = window.Index(position);
     packet.time = TimeOf(*ingress, rtp->timestamp);
+    packet.padding = padding_;
     packet.key_frame = o.kind == MediaKind::kVideo && StartsKeyFrame(*rtp, ingress->peer->describes_frames);
     if (packet.key_frame) ++ingress->totals.key_frames;
     bool cache = false;
@@ -335,6 +355,13 @@ void FlowTable::ForwardTo(Egress* egress, Ingress* ingress, const Incoming& pack
   uint8_t* out = sink_->Reserve();
   size_t length = WriteRtp(packet.rtp, header, egress->options.extensions, AbsSendTime(now_), out);
   if (length == 0) return counters_.Add(kDroppedOversize);
+  if (packet.padding > 0 && length + packet.padding + kSrtpMaxTrailer <= kMaxOutgoing) {
+    constexpr uint8_t kPaddingBit = 0x20;
+    out[0] |= kPaddingBit;
+    std::memset(out + length, 0, packet.padding);
+    length += packet.padding;
+    out[length - 1] = packet.padding;
+  }
   const size_t plain = length;
   const SrtpStatus status = egress->peer->sender->ProtectRtp(out, &length, kMaxOutgoing);
   if (status != SrtpStatus::kOk) return CountSrtpFailure(status);

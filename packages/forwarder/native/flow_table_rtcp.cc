@@ -6,10 +6,8 @@
 namespace conclave {
 namespace {
 
-// How often timers are looked at while something short is pending, and otherwise. Lower: more exact; higher: fewer
-// wake-ups.
+// How often timers are looked at while something short is pending. Lower: more exact; higher: fewer wake-ups.
 constexpr int64_t kFineTickUs = 5'000;
-constexpr int64_t kCoarseTickUs = 20'000;
 // Items of one NACK that are looked at: what a full packet holds.
 constexpr size_t kMaxNackItems = 300;
 // A sender whose clock is set back by more than this has a new clock.
@@ -20,7 +18,9 @@ constexpr size_t kMaxBlocks = 31;
 
 int64_t FlowTable::NextTick() const {
   if (peers_.empty()) return -1;
-  return last_tick_us_ + (fine_timers_ ? kFineTickUs : kCoarseTickUs);
+  if (!timers_started_) return last_tick_us_;
+  const int64_t due = std::min(next_feedback_us_, next_report_us_);
+  return fine_timers_ ? std::min(due, last_tick_us_ + kFineTickUs) : due;
 }
 
 void FlowTable::Tick(int64_t now_us) {
@@ -31,6 +31,7 @@ void FlowTable::Tick(int64_t now_us) {
     next_feedback_us_ = now_ + options_.transport_feedback_interval_us;
     next_report_us_ = now_ + options_.report_interval_us;
   }
+  const bool pending = fine_timers_;
   fine_timers_ = false;
   for (size_t i = 0; i < waiting_.size();) {
     Egress* egress = waiting_[i];
@@ -46,6 +47,8 @@ void FlowTable::Tick(int64_t now_us) {
   if (!waiting_.empty()) fine_timers_ = true;
   const bool feedback_due = now_ >= next_feedback_us_;
   const bool reports_due = now_ >= next_report_us_;
+  // A conference in which nothing is due costs nothing, however large it is.
+  if (!pending && !feedback_due && !reports_due) return;
   for (auto& [id, peer] : peers_) {
     if (!peer->held.empty()) ExpireHeld(peer.get());
     if (!peer->held.empty()) fine_timers_ = true;

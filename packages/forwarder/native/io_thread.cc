@@ -258,6 +258,7 @@ void IoThread::ReadUdp(const Udp& socket) {
     if (got <= 0) return;
     const int64_t now_us = MonotonicUs();
     const int64_t real_us = RealUs();
+    PlanRuns(socket, got);
     for (int i = 0; i < got; ++i) {
       if (in.messages[i].msg_hdr.msg_flags & MSG_TRUNC) {
         table_.counters().Add(kDroppedOversize);
@@ -266,9 +267,20 @@ void IoThread::ReadUdp(const Udp& socket) {
       const PathKey path{socket.id, FromSockaddr(in.from[i])};
       const int64_t arrival_us = now_us - QueuedUs(in.messages[i].msg_hdr, real_us);
       if (!relayed_.empty() && ReceiveRelayed(now_us, path, in.data[i], in.messages[i].msg_len, arrival_us)) continue;
-      table_.Receive(now_us, path, in.data[i], in.messages[i].msg_len, arrival_us);
+      table_.Receive(now_us, path, in.data[i], in.messages[i].msg_len, arrival_us, in.padding[i]);
     }
     if (got < static_cast<int>(kBatch)) return;
+  }
+}
+
+void IoThread::PlanRuns(const Udp& socket, int count) {
+  ReceiveBatch& in = *in_;
+  memset(in.padding, 0, static_cast<size_t>(count));
+  if (count < 2 || !socket.out.offload.usable()) return;
+  runs_.Begin();
+  for (int i = count - 1; i >= 0; --i) {
+    const PathKey path{socket.id, FromSockaddr(in.from[i])};
+    in.padding[i] = table_.PlanPadding(path, in.data[i], std::min<size_t>(in.messages[i].msg_len, kMaxDatagram), &runs_);
   }
 }
 

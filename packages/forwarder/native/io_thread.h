@@ -89,6 +89,7 @@ class IoThread : public Sink {
     sockaddr_storage from[kBatch];
     iovec parts[kBatch];
     mmsghdr messages[kBatch];
+    uint8_t padding[kBatch];
     alignas(cmsghdr) uint8_t control[kBatch][CMSG_SPACE(sizeof(timespec))];
   };
 
@@ -101,6 +102,8 @@ class IoThread : public Sink {
   // A datagram of a TURN server's channel; false if it is none.
   bool ReceiveRelayed(int64_t now_us, const PathKey& via, uint8_t* data, size_t length, int64_t arrival_us);
   void CommitRelayed(const RelayedPaths::Relayed& relayed, const PathKey& path, size_t length, bool media);
+  // What is to be added to each of the packets read last, so that those of a frame leave together.
+  void PlanRuns(const Udp& socket, int count);
   void CountKernelDrops();
   void Accept(const Udp& listener, int64_t now_us);
   void OnConnection(TcpConnection* connection, uint32_t ready, int64_t now_us);
@@ -120,6 +123,7 @@ class IoThread : public Sink {
   RelayedPaths relayed_;
   std::vector<SocketId> closing_;
   std::unique_ptr<ReceiveBatch> in_;
+  RunPlanner runs_;
   int64_t next_connection_check_us_ = 0;
   // When accepting goes on after it failed for want of descriptors; 0 if it did not.
   int64_t accept_paused_until_us_ = 0;

@@ -84,16 +84,19 @@ bool ParseRtp(const uint8_t* data, size_t length, const ExtensionMap& map, RtpPa
   return true;
 }
 
-size_t WriteRtp(const RtpPacket& packet, const OutgoingHeader& header, const ExtensionIds& ids, uint32_t abs_send_time,
-                uint8_t* out) {
-  size_t block = 0;
-  bool written[kForwardedExtensions] = {};
+size_t ForwardedElements(const RtpPacket& packet, const ExtensionIds& ids) {
+  size_t bytes = 0;
   for (size_t meaning = 0; meaning < kForwardedExtensions; ++meaning) {
     const ExtensionView& view = packet.extensions[meaning];
     if (view.data == nullptr || ids.id[meaning] == 0 || view.length < 1 || view.length > 16) continue;
-    written[meaning] = true;
-    block += 1 + (meaning == kAbsSendTime ? 3u : view.length);
+    bytes += 1 + (meaning == kAbsSendTime ? 3u : view.length);
   }
+  return bytes;
+}
+
+size_t WriteRtp(const RtpPacket& packet, const OutgoingHeader& header, const ExtensionIds& ids, uint32_t abs_send_time,
+                uint8_t* out) {
+  const size_t block = ForwardedElements(packet, ids);
   const size_t padded_block = (block + 3) & ~size_t{3};
   const size_t header_length = kFixedHeader + 4 + (block > 0 ? 4 + padded_block : 0) + (header.is_rtx ? 2 : 0);
   const size_t total = header_length + packet.payload_length;
@@ -112,8 +115,8 @@ size_t WriteRtp(const RtpPacket& packet, const OutgoingHeader& header, const Ext
     p += 4;
     uint8_t* const block_end = p + padded_block;
     for (size_t meaning = 0; meaning < kForwardedExtensions; ++meaning) {
-      if (!written[meaning]) continue;
       const ExtensionView& view = packet.extensions[meaning];
+      if (view.data == nullptr || ids.id[meaning] == 0 || view.length < 1 || view.length > 16) continue;
       const uint8_t length = meaning == kAbsSendTime ? 3 : view.length;
       *p++ = static_cast<uint8_t>(ids.id[meaning] << 4 | (length - 1));
       if (meaning == kAbsSendTime) {

@@ -55,6 +55,9 @@ struct OutgoingHeader {
   uint16_t original_sequence = 0;
 };
 
+// Length of the extension block's elements, as forwarded under these ids.
+size_t ForwardedElements(const RtpPacket& packet, const ExtensionIds& ids);
+
 // Writes the packet as one receiver gets it. `out` has kMaxOutgoing bytes. Returns the length, 0 if it cannot fit.
 size_t WriteRtp(const RtpPacket& packet, const OutgoingHeader& header, const ExtensionIds& ids, uint32_t abs_send_time,
                 uint8_t* out);

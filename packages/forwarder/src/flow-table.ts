@@ -244,6 +244,9 @@ export interface EgressStats {
  *   payload untouched. Extensions are those the packet carries and the egress knows, 1 to 16 bytes long, in the order
  *   audio level, abs-send-time, generic frame descriptor, dependency descriptor, filled up with zeros to whole words;
  *   without any there is no extension block. abs-send-time is 3 bytes: floor(µs of sending × 2^18 / 10^6) mod 2^24.
+ * - Where messages are segmented (see {@link PacketSending}), packets of one frame that were read together and of which a
+ *   later one is at most 16 bytes longer get as many bytes of padding, so that they leave as one message. Nothing else of
+ *   a packet depends on what was read together with it. A {@link FlowTableHarness} takes one datagram at a time.
  * - A packet without payload, padding aside, is padding-only and never forwarded.
  * - Unwrapping: a number within 32767 ahead of the stream's newest is newer, otherwise older. A packet 1024 or more
  *   positions behind the newest, and a second one at the same position, is dropped.
