@@ -100,7 +100,7 @@ const starters = {
 
 async function start(name, count) {
   const port = randomInt(8000, 9900);
-  const child = starters[name](port, [40_000, 40_000 + 5 * count]);
+  const child = starters[name](port, [40_000, Math.min(60_000, 41_000 + 5 * count)]);
   children.add(child);
   const deadline = performance.now() + 20_000;
   for (;;) {
