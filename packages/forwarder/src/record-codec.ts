@@ -23,29 +23,34 @@ export class RecordWriter {
   }
 
   u8(value: number): this {
-    this.#view.setUint8(this.#grow(1), value);
+    const at = this.#grow(1);
+    this.#view.setUint8(at, value);
     return this;
   }
 
   u16(value: number): this {
-    this.#view.setUint16(this.#grow(2), value, true);
+    const at = this.#grow(2);
+    this.#view.setUint16(at, value, true);
     return this;
   }
 
   u32(value: number): this {
-    this.#view.setUint32(this.#grow(4), value, true);
+    const at = this.#grow(4);
+    this.#view.setUint32(at, value, true);
     return this;
   }
 
   f64(value: number): this {
-    this.#view.setFloat64(this.#grow(8), value, true);
+    const at = this.#grow(8);
+    this.#view.setFloat64(at, value, true);
     return this;
   }
 
   /** A 16-bit length, then the bytes. */
   bytes(bytes: Uint8Array): this {
     this.u16(bytes.length);
-    this.#bytes.set(bytes, this.#grow(bytes.length));
+    const at = this.#grow(bytes.length);
+    this.#bytes.set(bytes, at);
     return this;
   }
 
@@ -68,7 +73,8 @@ export class RecordWriter {
       throw new TypeError(`not a socket id: ${path.socket}`);
     }
     this.f64(path.socket).u8(address.length === 16 ? 6 : 4);
-    this.#bytes.set(address, this.#grow(address.length));
+    const at = this.#grow(address.length);
+    this.#bytes.set(address, at);
     return this.u16(path.port);
   }
 
