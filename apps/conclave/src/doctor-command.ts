@@ -5,6 +5,7 @@ import { get as getHttp } from 'node:http';
 import { get as getHttps } from 'node:https';
 import { release } from 'node:os';
 import { join } from 'node:path';
+import type { TurnConfig } from '@conclave/app-turn';
 import { ConclaveError, type Environment, renderHelp } from '@conclave/service';
 import { checkCertificate } from './certificate-check.ts';
 import type { Command, CommandContext } from './cli.ts';
@@ -20,13 +21,15 @@ import {
   type NetworkFacts,
 } from './reach-check.ts';
 import type { SftProgram } from './sft-command.ts';
+import { siteTurnConfig } from './site-turn.ts';
 import { loadUpOptions, sftConfigOf, thisMachine, wantedPorts } from './up-command.ts';
-import { upEnvironmentPrefix, upOptions } from './up-options.ts';
+import { type UpOptionValues, upEnvironmentPrefix, upOptions } from './up-options.ts';
 import { planUp, type UpMachine } from './up-plan.ts';
 
 /** What the `doctor` command is made of; tests put stand-ins here. */
 export interface DoctorCommandParts {
   readonly program: Pick<SftProgram, 'sftOptions' | 'sftEnvironmentPrefix' | 'toSftConfig'>;
+  readonly turnProgram: Parameters<typeof siteTurnConfig>[4];
   /** Default: this machine. */
   readonly machine?: UpMachine;
   readonly facts?: MachineFacts;
@@ -97,7 +100,9 @@ export async function examine(
     const { certificate } = plan;
     if (certificate.from === 'files')
       findings.push(...checkCertificate(certificate.files, new URL(plan.urls[0]!).hostname, facts.nowMs()));
-    if (certificate.from === 'self') findings.push(checkStateFolder(plan.stateFolder));
+    const turn = siteTurnConfig(values, plan, config, machine, parts.turnProgram);
+    findings.push(describeTurn(turn, values));
+    if (certificate.from === 'self' || turn) findings.push(checkStateFolder(plan.stateFolder));
     if (plan.reach === 'domain') {
       findings.push(await checkDomain(values.domain!, values['public-address'], machine, network));
       findings.push(checkMediaAddresses(config, machine));
@@ -109,7 +114,7 @@ export async function examine(
         severity: 'notice',
         text: 'The server does not run now, so nothing was asked of it.',
       });
-      findings.push(...(await checkPorts(wantedPorts(config, machine), network)));
+      findings.push(...(await checkPorts(wantedPorts(config, machine, turn), network)));
     }
   } catch (error) {
     if (!(error instanceof ConclaveError)) throw error;
@@ -122,6 +127,22 @@ export async function examine(
   }
   findings.push(...checkKernel(facts), await checkClock(facts));
   return findings;
+}
+
+function describeTurn(turn: TurnConfig | undefined, values: UpOptionValues): Finding {
+  if (!turn)
+    return {
+      id: 'turn-off',
+      severity: 'notice',
+      text: 'No TURN server runs with it: people whose network blocks the media port cannot call.',
+    };
+  const tls = turn.listeners.some(({ transport }) => transport === 'tls');
+  const { first, last } = turn.relayPorts;
+  return {
+    id: 'turn',
+    severity: 'well',
+    text: `TURN is to be reached on UDP and TCP port ${values['turn-port']}${tls ? ` and over TLS on TCP port ${values['turn-tls-port']}` : ''}; it relays from the ports ${first} to ${last}, which stay closed to others.`,
+  };
 }
 
 function checkPage(folder: string): Finding {

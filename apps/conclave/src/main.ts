@@ -36,9 +36,9 @@ export async function runProcess(overrides: ProcessOverrides = {}): Promise<void
       version: readVersion(),
     },
     [
-      createUpCommand({ program: sft, signals }),
+      createUpCommand({ program: sft, turnProgram: turn, signals }),
       createInitCommand({ ask: process.stdin.isTTY ? askPerson : undefined }),
-      createDoctorCommand({ program: sft }),
+      createDoctorCommand({ program: sft, turnProgram: turn }),
       createSftCommand({ program: sft, signals }),
       createTurnCommand({ program: turn, signals }),
     ],

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { type RunningSft, type SftConfig, selectMediaAddresses } from '@conclave/app-sft';
+import type * as Turn from '@conclave/app-turn';
 import {
   ConclaveError,
   createLogger,
@@ -14,13 +15,20 @@ import {
 import type { Command, CommandContext } from './cli.ts';
 import { tryPort, type WantedPort } from './port-check.ts';
 import { ensureSelfMadeCertificate, type SelfMadeCertificate } from './self-made-certificate.ts';
-import { untilSignalled } from './server-lifetime.ts';
+import { type SignalledServer, untilSignalled } from './server-lifetime.ts';
 import type { SftCommandParts, SftProgram } from './sft-command.ts';
+import { ensureTurnSecret, siteIceServers, siteTurnConfig } from './site-turn.ts';
+import type { TurnProgram } from './turn-command.ts';
 import { defaultConfigFile, type UpOptionValues, upEnvironmentPrefix, upOptions } from './up-options.ts';
 import { planUp, type UpMachine, type UpPlan } from './up-plan.ts';
 
+/** The TURN server that the command starts, with the settings it understands. */
+export type SiteTurnProgram = TurnProgram & Pick<typeof Turn, 'CredentialIssuer'>;
+
 /** What the `up` command is made of; tests put stand-ins here. */
 export interface UpCommandParts extends SftCommandParts {
+  /** The TURN server beside the conference server. */
+  readonly turnProgram: SiteTurnProgram;
   /** Default: this machine. */
   readonly machine?: UpMachine;
   /** Default: the system's clock. */
@@ -89,10 +97,11 @@ export function sftConfigOf(
   return program.toSftConfig(loaded!.values).config;
 }
 
-/** Every port that a configuration listens on, each with the option that changes it. */
+/** Every port that the configurations listen on, each with the option that changes it. */
 export function wantedPorts(
   config: SftConfig,
   machine: UpMachine,
+  turn: Turn.TurnConfig | undefined,
 ): readonly (WantedPort & { readonly option: string })[] {
   const media = selectMediaAddresses(machine.interfaces, config.interfaces, config.publicAddresses);
   const threads = Array.from({ length: config.workers }, (_, thread) => config.mediaPort + thread);
@@ -105,6 +114,10 @@ export function wantedPorts(
         { address, port, transport: 'tcp' as const, option: '--media-port' },
       ]),
     ),
+    ...(turn?.listeners ?? []).map(({ address, port, transport }) => ({
+      ...{ address, port, transport: transport === 'udp' ? ('udp' as const) : ('tcp' as const) },
+      option: transport === 'tls' ? '--turn-tls-port' : '--turn-port',
+    })),
   ];
 }
 
@@ -126,9 +139,14 @@ async function runUp(context: CommandContext, parts: UpCommandParts): Promise<nu
   const machine = parts.machine ?? thisMachine();
   const plan = planUp(values, machine);
   const config = sftConfigOf(values, plan, parts.program);
-  await checkPorts(config, machine);
+  const turn = siteTurnConfig(values, plan, config, machine, parts.turnProgram);
+  await checkPorts(wantedPorts(config, machine, turn));
   const certificate = await renewCertificate(plan, parts);
   parts.program.checkSftFiles(config);
+  if (turn) {
+    ensureTurnSecret(plan);
+    parts.turnProgram.checkTurnFiles(turn);
+  }
   for (const warning of loaded.warnings) context.err(`conclave up: warning: ${warning}\n`);
 
   const output = createLogger({
@@ -138,7 +156,7 @@ async function runUp(context: CommandContext, parts: UpCommandParts): Promise<nu
     ...(parts.logStream ? { stream: parts.logStream } : {}),
   });
   try {
-    return await serve(context, parts, { values, plan, config, certificate, output });
+    return await serve(context, parts, { values, plan, machine, config, turn, certificate, output });
   } finally {
     output.flush();
   }
@@ -147,14 +165,16 @@ async function runUp(context: CommandContext, parts: UpCommandParts): Promise<nu
 interface Start {
   readonly values: UpOptionValues;
   readonly plan: UpPlan;
+  readonly machine: UpMachine;
   readonly config: SftConfig;
+  readonly turn: Turn.TurnConfig | undefined;
   readonly certificate: SelfMadeCertificate | undefined;
   readonly output: LogOutput;
 }
 
 async function serve(context: CommandContext, parts: UpCommandParts, start: Start): Promise<number> {
   const { values, plan, config, certificate, output } = start;
-  const sft: RunningSft = await parts.program.startSft(config, { log: output.log, version: context.version });
+  const site = await startSite(context, parts, start);
   // The server notices new files by itself.
   const renewal = setInterval(() => {
     renewCertificate(plan, parts).catch((err: unknown) =>
@@ -163,9 +183,12 @@ async function serve(context: CommandContext, parts: UpCommandParts, start: Star
   }, CERTIFICATE_CHECK_MS);
   renewal.unref();
   try {
-    const ended = untilSignalled(sft, output, parts.signals);
+    const ended = untilSignalled(site, output, parts.signals);
     output.log.info(
-      { signalling: sft.signalling, metrics: sft.metrics, url: config.url, version: context.version },
+      {
+        ...{ signalling: site.sft.signalling, metrics: site.sft.metrics, url: config.url },
+        ...{ turn: site.turn?.listeners, version: context.version },
+      },
       'serving',
     );
     if (!values.quiet) context.out(greeting(plan, certificate, config));
@@ -173,6 +196,52 @@ async function serve(context: CommandContext, parts: UpCommandParts, start: Star
   } finally {
     clearInterval(renewal);
   }
+}
+
+/** The servers of a site, which live and end together. */
+interface RunningSite extends SignalledServer {
+  readonly sft: RunningSft;
+  readonly turn: Turn.RunningTurn | undefined;
+}
+
+async function startSite(context: CommandContext, parts: UpCommandParts, start: Start): Promise<RunningSite> {
+  const { values, plan, machine, config, turn: turnConfig, output } = start;
+  const environment = { log: output.log, version: context.version };
+  const { turnProgram } = parts;
+  if (!turnConfig) {
+    const sft = await parts.program.startSft(config, environment);
+    return { ...signalledAs(sft), sft, turn: undefined };
+  }
+  const turn = await turnProgram.startTurn(turnConfig, environment);
+  try {
+    const issuer = new turnProgram.CredentialIssuer(turnConfig.secretFiles[0]!);
+    const nowMs = parts.nowMs ?? Date.now;
+    const sft = await parts.program.startSft(config, {
+      ...environment,
+      iceServers: siteIceServers({ values, plan, sft: config, machine, issuer, nowMs }),
+      furtherMetrics: () => turn.renderMetrics(),
+    });
+    return {
+      ...{ sft, turn },
+      // Relays serve running conferences, and end with them.
+      drain: () => sft.drain(),
+      reload: async () => {
+        await sft.reload();
+        await turn.reload();
+      },
+      close: async () => {
+        await sft.close();
+        await turn.close();
+      },
+    };
+  } catch (error) {
+    await turn.close();
+    throw error;
+  }
+}
+
+function signalledAs(sft: RunningSft): SignalledServer {
+  return { drain: () => sft.drain(), reload: () => sft.reload(), close: () => sft.close() };
 }
 
 function certificateFiles(plan: UpPlan): { certificatePath: string; keyPath: string } | undefined {
@@ -197,8 +266,8 @@ async function renewCertificate(
 }
 
 /** Says which port is taken and what to do, before half a server runs. */
-async function checkPorts(config: SftConfig, machine: UpMachine): Promise<void> {
-  for (const wanted of wantedPorts(config, machine)) {
+async function checkPorts(ports: ReturnType<typeof wantedPorts>): Promise<void> {
+  for (const wanted of ports) {
     const reason = await tryPort(wanted);
     if (reason === undefined) continue;
     const which = `${wanted.transport.toUpperCase()} port ${wanted.port} on ${wanted.address}`;

@@ -25,6 +25,9 @@ export interface UpOptionValues {
   readonly interface: readonly string[];
   readonly 'media-port': number;
   readonly workers: number;
+  readonly 'turn-port': number;
+  readonly 'turn-tls-port': number;
+  readonly 'turn-relay-ports': string | undefined;
   readonly 'metrics-address': string | undefined;
   readonly 'metrics-port': number;
   readonly 'trusted-proxy': readonly string[];
@@ -46,6 +49,9 @@ export const defaultStateFolder = 'conclave-state';
 
 /** Port of a server without certificate for a domain. */
 export const defaultPort = 8585;
+
+/** Ports of relays when none are named. */
+export const defaultTurnRelayPorts = '50000-50999';
 
 /** Where the build leaves the meeting page. */
 export const builtPageFolder: string = fileURLToPath(new URL('../../web/build', import.meta.url));
@@ -117,6 +123,20 @@ export const upOptions: OptionsFor<UpOptionValues> = {
     fallback: availableParallelism(),
     shownDefault: 'the number of cores',
   }),
+  'turn-port': portOption({
+    doc: 'UDP and TCP port of the TURN server, for people whose network lets nothing through to the media port. It relays to this server alone. 0: no TURN server.',
+    fallback: 3478,
+  }),
+  'turn-tls-port': portOption({
+    doc: 'TCP port of the TURN server for TLS, where there is a certificate from --tls-cert. 443 passes most firewalls, if the page is served on another address or port. 0: none.',
+    fallback: 5349,
+  }),
+  'turn-relay-ports': textOption({
+    doc: 'Ports from which the TURN server relays. Nobody outside needs to reach them; each relaying person takes one to six.',
+    valueName: 'FIRST-LAST',
+    shownDefault: defaultTurnRelayPorts,
+    check: (text) => (isPortRange(text) ? undefined : 'two ports from 1024 to 65535, such as 50000-50999'),
+  }),
   'metrics-address': textOption({
     short: 'M',
     doc: 'Address on which metrics and health are served to operators; not for the public.',
@@ -136,7 +156,7 @@ export const upOptions: OptionsFor<UpOptionValues> = {
     shownDefault: 'the page that was built with this program',
   }),
   state: textOption({
-    doc: 'Folder of what the server keeps for itself: a self-made certificate and its key.',
+    doc: 'Folder of what the server keeps for itself: the secret of its TURN server, a self-made certificate and its key.',
     valueName: 'FOLDER',
     shownDefault: defaultStateFolder,
   }),
@@ -154,4 +174,9 @@ export function acceptDomain(text: string): string | undefined {
   const label = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?';
   const right = new RegExp(`^(${label}\\.)+${label}$`, 'i').test(text) && text.length <= 253;
   return right && acceptIpAddress(text) !== undefined ? undefined : 'a host name such as meet.example.org';
+}
+
+function isPortRange(text: string): boolean {
+  const [first, last] = (/^(\d{4,5})-(\d{4,5})$/.exec(text) ?? []).slice(1).map(Number);
+  return first !== undefined && last !== undefined && first >= 1024 && first <= last && last <= 65535;
 }

@@ -7,6 +7,7 @@
 export * from './admission.ts';
 export * from './conference-host.ts';
 export * from './network-interfaces.ts';
+export * from './page-config.ts';
 export * from './running-sft.ts';
 export * from './sft.ts';
 export * from './sft-config.ts';

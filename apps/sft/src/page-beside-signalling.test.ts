@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createLogger } from '@conclave/service';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ConferenceHost } from './conference-host.ts';
+import type { PageIceServers } from './page-config.ts';
 import { defaultSftLimits, defaultSftTimings } from './sft-config.ts';
 import { SftMetrics } from './sft-metrics.ts';
 import { type SignallingServer, startSignallingServer } from './signalling-server.ts';
@@ -22,7 +23,10 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-async function start(webFolder: string | undefined): Promise<{ server: SignallingServer; url: string }> {
+async function start(
+  webFolder: string | undefined,
+  iceServers?: (hostname: string | undefined) => PageIceServers,
+): Promise<{ server: SignallingServer; url: string }> {
   const host: ConferenceHost = {
     draining: false,
     usage,
@@ -45,6 +49,7 @@ async function start(webFolder: string | undefined): Promise<{ server: Signallin
       timings: defaultSftTimings,
     },
     host,
+    iceServers,
     metrics: new SftMetrics({
       version: '1.2.3',
       readLinks: () => 0,

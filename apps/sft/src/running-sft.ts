@@ -1,4 +1,5 @@
 import type { Logger } from '@conclave/service';
+import type { PageIceServers } from './page-config.ts';
 import type { SftConfig } from './sft-config.ts';
 
 /** What an SFT takes from its surroundings besides its configuration. */
@@ -6,6 +7,13 @@ export interface SftEnvironment {
   readonly log: Logger;
   /** Version of the software, for the offers and the metrics. */
   readonly version: string;
+  /**
+   * STUN and TURN servers for the meeting page, with credentials that are good for as long as it says. Called for every page
+   * that asks, with the host name it asked under. Default: none.
+   */
+  readonly iceServers?: (hostname: string | undefined) => PageIceServers;
+  /** Metrics of what else runs in the process, in Prometheus' text format, to be shown beside the server's own. */
+  readonly furtherMetrics?: () => Promise<string>;
 }
 
 /** An SFT that serves. */

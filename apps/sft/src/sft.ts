@@ -121,7 +121,10 @@ export async function startSft(config: SftConfig, environment: SftEnvironment): 
 
   const rendered = metrics;
   const metricsServer = createMetricsServer({
-    render: () => rendered.render(),
+    render: async () => {
+      const { contentType, body } = await rendered.render();
+      return { contentType, body: `${body}${(await environment.furtherMetrics?.()) ?? ''}` };
+    },
     isHealthy: () => true,
     onFailed: (err) => log.error({ err }, 'the metrics cannot be read'),
   });
@@ -142,7 +145,10 @@ export async function startSft(config: SftConfig, environment: SftEnvironment): 
       });
       adminAddress = await adminServer.listen(config.admin.address, config.admin.port);
     }
-    const signalling = await startSignallingServer({ config, host: registry, metrics, log });
+    const signalling = await startSignallingServer({
+      ...{ config, host: registry, metrics, log },
+      iceServers: environment.iceServers,
+    });
     let closing: Promise<void> | undefined;
     const close = async (): Promise<void> => {
       registry.close();

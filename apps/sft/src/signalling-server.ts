@@ -16,6 +16,7 @@ import {
 } from '@conclave/service';
 import { Admission } from './admission.ts';
 import type { ConferenceHost } from './conference-host.ts';
+import { answerPageConfig, type PageIceServers } from './page-config.ts';
 import { PageFiles } from './page-files.ts';
 import type { SftConfig } from './sft-config.ts';
 import type { SignallingMetrics } from './sft-metrics.ts';
@@ -42,6 +43,8 @@ export interface SignallingServerOptions {
   readonly host: ConferenceHost;
   readonly metrics: SignallingMetrics;
   readonly log: Logger;
+  /** As {@link SftEnvironment.iceServers}. */
+  readonly iceServers?: ((hostname: string | undefined) => PageIceServers) | undefined;
 }
 
 /** The signalling side of an SFT while it listens. */
@@ -110,6 +113,14 @@ export async function startSignallingServer(options: SignallingServerOptions): P
     }
     const file = page?.answer({ method: request.method, target: request.target, headers: request.headers });
     if (file) return file;
+    if (page) {
+      const { method, target } = request;
+      const told = answerPageConfig(
+        { method, target, host: request.headers.host as string },
+        options.iceServers,
+      );
+      if (told) return { ...told, headers: { ...told.headers, ...corsHeaders } };
+    }
     const reply = await signalling.handle({
       method: request.method,
       path: request.target,

@@ -4,6 +4,7 @@
  *
  * @packageDocumentation
  */
+export * from './credential-issuer.ts';
 export * from './running-turn.ts';
 export * from './turn.ts';
 export * from './turn-config.ts';
