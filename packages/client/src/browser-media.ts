@@ -17,6 +17,7 @@ import type {
   ReceivedAudio,
   ReceivedVideo,
 } from './conference-platform.ts';
+import type { IceServerSource } from './server-ice-servers.ts';
 import { VoiceMixer } from './voice-mixer.ts';
 
 /** Age at which a browser's reading of a voice no longer counts. */
@@ -25,7 +26,7 @@ const STALE_LEVEL_MS = 1_000;
 /** What the media of a page are made with. */
 export interface BrowserMediaOptions {
   readonly worker: Worker;
-  readonly iceServers: readonly RTCIceServer[];
+  readonly iceServers: IceServerSource;
   readonly relayOnly: boolean;
   readonly videoSlots: number;
   readonly events: MediaEvents;

@@ -1,14 +1,20 @@
 import type { FrameTransformPort } from '@conclave/e2ee';
 import type { ConferencePeer, PeerEvents } from './conference-platform.ts';
 import { setEncodings } from './sender-encodings.ts';
+import type { IceServerSource } from './server-ice-servers.ts';
 
 /** Label of the signalling channel. */
 const CHANNEL = 'calling-3.0';
 
 /** How long candidates are gathered without relays: host candidates are there at once. */
 const GATHERING_MS = 1_000;
-/** How long candidates are gathered with servers of the page's own. Higher delays joining when one does not answer. */
-const GATHERING_WITH_SERVERS_MS = 3_000;
+/**
+ * The same with STUN and TURN servers. The browser goes on trying what it gathers later, and the server learns of it by that;
+ * so what is slow or blocked need not delay those who need no relay.
+ */
+const GATHERING_WITH_SERVERS_MS = 200;
+/** The same when only relays are to be used. */
+const GATHERING_RELAYS_MS = 3_000;
 
 /** How long a broken path may mend itself before a new connection is made. */
 const DISCONNECTED_MS = 4_000;
@@ -25,7 +31,7 @@ export interface BrowserPeerOptions {
   /** Tells this peer's slots from those of others. */
   readonly name: string;
   readonly transform: FrameTransformPort;
-  readonly iceServers: readonly RTCIceServer[];
+  readonly iceServers: IceServerSource;
   readonly relayOnly: boolean;
   readonly outgoing: () => OutgoingTracks;
   readonly events: PeerEvents;
@@ -44,6 +50,8 @@ export interface ReceiverSlot {
 /** An `RTCPeerConnection` to one server, with frame encryption on everything it sends and receives. */
 export class BrowserPeer implements ConferencePeer {
   readonly connection: RTCPeerConnection;
+  readonly #configuration: RTCConfiguration;
+  readonly #iceServers: Promise<readonly RTCIceServer[]>;
   readonly #options: BrowserPeerOptions;
   #channel: RTCDataChannel | undefined;
   #audio: RTCRtpSender | undefined;
@@ -56,14 +64,14 @@ export class BrowserPeer implements ConferencePeer {
 
   constructor(options: BrowserPeerOptions) {
     this.#options = options;
-    const { transform, iceServers, relayOnly } = options;
-    const configuration: RTCConfiguration = {
+    const { transform, relayOnly } = options;
+    this.#iceServers = options.iceServers();
+    this.#configuration = {
       bundlePolicy: 'max-bundle',
-      iceServers: [...iceServers],
       iceTransportPolicy: relayOnly ? 'relay' : 'all',
       ...transform.peerConnectionOptions,
     };
-    this.connection = new RTCPeerConnection(configuration);
+    this.connection = new RTCPeerConnection(this.#configuration);
     this.connection.ondatachannel = ({ channel }) => this.#take(channel);
     this.connection.onconnectionstatechange = () => this.#watchState();
   }
@@ -80,11 +88,14 @@ export class BrowserPeer implements ConferencePeer {
 
   async answer(offerSdp: string): Promise<string> {
     const { connection } = this;
+    const iceServers = await this.#iceServers;
+    if (iceServers.length > 0)
+      connection.setConfiguration({ ...this.#configuration, iceServers: [...iceServers] });
     await connection.setRemoteDescription({ type: 'offer', sdp: offerSdp });
     this.#attach();
     await this.applyTracks();
     await connection.setLocalDescription();
-    await this.#gathered();
+    await this.#gathered(iceServers.length > 0);
     return connection.localDescription?.sdp ?? '';
   }
 
@@ -159,10 +170,14 @@ export class BrowserPeer implements ConferencePeer {
     this.#videoSlots = videoSlots;
   }
 
-  #gathered(): Promise<void> {
+  #gathered(withServers: boolean): Promise<void> {
     const { connection } = this;
     if (connection.iceGatheringState === 'complete') return Promise.resolve();
-    const limitMs = this.#options.iceServers.length > 0 ? GATHERING_WITH_SERVERS_MS : GATHERING_MS;
+    const limitMs = this.#options.relayOnly
+      ? GATHERING_RELAYS_MS
+      : withServers
+        ? GATHERING_WITH_SERVERS_MS
+        : GATHERING_MS;
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, limitMs);
       connection.onicegatheringstatechange = () => {

@@ -2,11 +2,15 @@ import { frameTransformSupport, MediaCrypto } from '@conclave/e2ee';
 import { BrowserMedia } from './browser-media.ts';
 import { ClientError } from './client-error.ts';
 import type { ConferencePlatform } from './conference-platform.ts';
+import type { IceServerSource } from './server-ice-servers.ts';
 
 /** Settings of {@link browserPlatform}. */
 export interface BrowserPlatformOptions {
-  /** STUN and TURN servers of the page's own. Default none: the server is reached directly. */
-  readonly iceServers?: readonly RTCIceServer[];
+  /**
+   * STUN and TURN servers, or what tells them for each new connection, such as `serverIceServers`. Default none: the server
+   * is reached directly.
+   */
+  readonly iceServers?: readonly RTCIceServer[] | IceServerSource;
   /** Use relays only. Default false. */
   readonly relayOnly?: boolean;
   /** Makes the worker that encrypts, for bundlers that do not know `new Worker(new URL(…))`. Its script is `frame-worker.js`. */
@@ -21,6 +25,7 @@ const MAX_REPLY_LENGTH = 524_288;
 /** The browser's page as a platform. Touches nothing of the browser before a conference is joined. */
 export function browserPlatform(options: BrowserPlatformOptions = {}): ConferencePlatform {
   const { iceServers = [], relayOnly = false, videoSlots = 12, createWorker = startFrameWorker } = options;
+  const source = typeof iceServers === 'function' ? iceServers : async () => iceServers;
   return {
     get crypto() {
       // Browsers keep it from pages that came over plain HTTP from another machine.
@@ -60,7 +65,9 @@ export function browserPlatform(options: BrowserPlatformOptions = {}): Conferenc
     openMedia(events) {
       if (typeof RTCPeerConnection === 'undefined') throw new ClientError('no-webrtc');
       if (frameTransformSupport(globalThis) === 'none') throw new ClientError('no-frame-encryption');
-      return new BrowserMedia({ worker: createWorker(), iceServers, relayOnly, videoSlots, events });
+      // Asked while the conference server is, so that its answer need not wait.
+      void source();
+      return new BrowserMedia({ worker: createWorker(), iceServers: source, relayOnly, videoSlots, events });
     },
   };
 }

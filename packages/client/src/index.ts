@@ -20,3 +20,4 @@ export * from './diagnosis/diagnosis.ts';
 export type { DiagnosisPlatform } from './diagnosis/diagnosis-platform.ts';
 export * from './join-conference.ts';
 export * from './join-meeting.ts';
+export * from './server-ice-servers.ts';

@@ -6,6 +6,7 @@ import {
   type JoinMeetingOptions,
   type Meeting,
   type MeetingLink,
+  serverIceServers,
 } from '@conclave/client';
 import { batch, type Signal, signal } from '@preact/signals';
 import { texts } from '../texts.ts';
@@ -182,7 +183,10 @@ export class App {
         microphone,
         camera,
         signal: abort.signal,
-        platform: browserPlatform({ videoSlots: videoSlotsFor(this.#parts.window) }),
+        platform: browserPlatform({
+          videoSlots: videoSlotsFor(this.#parts.window),
+          iceServers: serverIceServers(link.server ?? this.#parts.window.location.origin),
+        }),
       });
       if (abort.signal.aborted) await meeting.leave();
       else this.#enter(meeting, { microphone, camera });
