@@ -9,6 +9,8 @@ import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as program from '../../sft/src/sft-config-options.ts';
+import * as turnOptions from '../../turn/src/turn-config-options.ts';
+import { formatTransportAddress } from '../../turn/src/turn-listen-option.ts';
 import { runCli } from './cli.ts';
 import { createDoctorCommand, type DoctorCommandParts, examine } from './doctor-command.ts';
 import type { Finding } from './doctor-finding.ts';
@@ -16,6 +18,8 @@ import type { MachineFacts } from './machine-check.ts';
 import { tryPort } from './port-check.ts';
 import type { NetworkFacts } from './reach-check.ts';
 import type { UpMachine } from './up-plan.ts';
+
+const turnProgram = { ...turnOptions, formatTransportAddress };
 
 const DAY_MS = 86_400_000;
 const NOW_MS = Date.UTC(2030, 0, 1);
@@ -69,7 +73,7 @@ async function diagnose(
   parts: Partial<DoctorCommandParts> = {},
 ): Promise<readonly Finding[]> {
   const all = ['--web', web, ...words];
-  return examine(all, {}, { program, machine, facts, network, ...parts });
+  return examine(all, {}, { program, turnProgram, machine, facts, network, ...parts });
 }
 
 /** Names and severities of what is not well. */
@@ -167,7 +171,7 @@ describe('conclave doctor', () => {
     const misspelt = await examine(
       ['--web', web],
       { CONCLAVE_UP_PROT: '1' },
-      { program, machine, facts, network },
+      { program, turnProgram, machine, facts, network },
     );
     expect(wrong(misspelt)).toEqual(['warning settings-ignored']);
   });
@@ -261,9 +265,32 @@ describe('conclave doctor', () => {
     await once(server, 'listening');
     closers.push(() => server.close());
     const { port } = server.address() as AddressInfo;
-    const findings = await examine(['--web', web, '-p', String(port)], {}, { program, machine, facts });
+    const findings = await examine(
+      ['--web', web, '-p', String(port)],
+      {},
+      { program, turnProgram, machine, facts },
+    );
     expect(wrong(findings)).toEqual([]);
     expect(findings.map(({ id }) => id)).toContain('url');
+  });
+});
+
+describe('TURN', () => {
+  it('is told of with its ports, or that there is none', async () => {
+    const text = async (...words: string[]) =>
+      (await diagnose(words)).find(({ id }) => id.startsWith('turn'))?.text;
+    expect(await text()).toContain('UDP and TCP port 3478; it relays from the ports 50000 to 50999');
+    expect(await text('--turn-port', '0')).toContain('No TURN server');
+  });
+
+  it('has ports that another program must not have', async () => {
+    const taken: NetworkFacts = {
+      ...network,
+      tryPort: async ({ port }) => (port === 3478 ? 'EADDRINUSE' : undefined),
+    };
+    const findings = await diagnose([], { network: taken });
+    expect(wrong(findings)).toEqual(['problem port-taken', 'problem port-taken']);
+    expect(findings.find(({ id }) => id === 'port-taken')?.remedy).toContain('--turn-port');
   });
 });
 
@@ -282,7 +309,9 @@ describe('the command', () => {
       err: () => undefined,
       version: '1.2.3',
     };
-    const code = await runCli(context, [createDoctorCommand({ program, machine, facts, network, ...parts })]);
+    const code = await runCli(context, [
+      createDoctorCommand({ program, turnProgram, machine, facts, network, ...parts }),
+    ]);
     return { code, out };
   }
 

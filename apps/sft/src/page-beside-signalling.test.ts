@@ -103,6 +103,30 @@ describe('the meeting page beside signalling', () => {
     expect(again.status).toBe(304);
   });
 
+  it('is told of TURN servers by the name it came under, freshly each time', async () => {
+    const asked: (string | undefined)[] = [];
+    const { url } = await start(folder, (hostname) => {
+      asked.push(hostname);
+      const server = { urls: ['turn:a.example'], username: String(asked.length), credential: 'c' };
+      return { iceServers: [server], validForSeconds: 60 };
+    });
+    for (const count of ['1', '2']) {
+      const reply = await fetch(`${url}/config.json?`, { headers: { origin: 'https://page.example' } });
+      expect(reply.headers.get('cache-control')).toBe('no-store');
+      expect(reply.headers.get('access-control-allow-origin')).toBe('*');
+      expect(await reply.json()).toEqual({
+        iceServers: [{ urls: ['turn:a.example'], username: count, credential: 'c' }],
+        validForSeconds: 60,
+      });
+    }
+    expect(asked).toEqual(['127.0.0.1', '127.0.0.1']);
+    expect((await raw(url, '/config.json', 'POST')).status).toBe(400);
+    const { url: withoutTurn } = await start(folder);
+    expect((await raw(withoutTurn, '/config.json')).body).toBe('{"iceServers":[],"validForSeconds":3600}');
+    const { url: withoutPage } = await start(undefined);
+    expect((await raw(withoutPage, '/config.json')).status).toBe(400);
+  });
+
   it('leaves the answers of signalling as they are', async () => {
     const [withPage, without] = [await start(folder), await start(undefined)];
     expect(await raw(withPage.url, '/sft/url')).toEqual({ status: 200, body: 'http://sft.example\r\n' });
