@@ -188,6 +188,8 @@ function renderConfig(
   const addresses = publicAddresses.filter((address) => address !== 'none');
   const lines = [
     '# Settings of `conclave up`; `conclave up --help` explains all there are.',
+    '# Clients reach it on the page’s port (TCP), 40000 (UDP, TCP; one more for each further worker),',
+    '# and for TURN on 3478 (UDP, TCP) and, with a certificate from files, 5349 (TCP).',
     `domain: ${JSON.stringify(domain.toLowerCase())}`,
   ];
   if (addresses.length > 0) lines.push(`public-address: ${JSON.stringify(addresses)}`);
