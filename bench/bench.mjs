@@ -227,17 +227,19 @@ const machine = {
   loadBefore: loadavg()[0],
 };
 const results = [];
+mkdirSync(args.out, { recursive: true });
+/** After each shape, so that a run that is broken off leaves what it found. */
+const save = () => {
+  machine.loadAfter = loadavg()[0];
+  machine.tookSeconds = Math.round((performance.now() - started) / 1000);
+  const file = join(args.out, `bench-${args.profile}.json`);
+  writeFileSync(file, `${JSON.stringify({ machine, results }, undefined, 2)}\n`);
+  writePlots(args.out, args.profile, results);
+};
 for (const shape of args.shapes.split(',')) {
   for (const part of shapesByName[shape] ?? []) await runShape(part, results);
   if (shape === 'churn') results.push(await measureChurn({ identity, cpu: SERVER_CPU, cpuUs, memoryKib }));
+  save();
 }
 generator.close();
-machine.loadAfter = loadavg()[0];
-machine.tookSeconds = Math.round((performance.now() - started) / 1000);
-mkdirSync(args.out, { recursive: true });
-writeFileSync(
-  join(args.out, `bench-${args.profile}.json`),
-  `${JSON.stringify({ machine, results }, undefined, 2)}\n`,
-);
-writePlots(args.out, args.profile, results);
 printTables(machine, results);

@@ -3,8 +3,8 @@ import { NodeClient } from '../packages/testkit/dist/index.js';
 import { startConclave } from './servers/conclave.mjs';
 
 /** Enough for the compilers of the server's JavaScript to have seen everything. */
-const WARM_UP_JOINS = 300;
-const JOINS = 600;
+const WARM_UP_JOINS = 1000;
+const JOINS = 500;
 const AT_ONCE = 6;
 
 /** People come and go, a few at a time, each into a conversation of its own. */

@@ -56,8 +56,11 @@ export async function startConclave({
     const started = performance.now();
     await client.join();
     const joinMs = performance.now() - started;
+    // From now on: who joins a large conference first must not be taken for gone when the last one comes.
+    const ping = { type: 'PING', resp: false, dest_userid: 'sft', dest_clientid: 'SFT' };
+    const pinging = setInterval(() => client.send(ping), PING_MS);
     media.setServer(client.path);
-    return { client, media, published, joinMs };
+    return { client, media, published, joinMs, pinging };
   };
 
   const streamsOf = (member, scenario, person) => {
@@ -106,17 +109,15 @@ export async function startConclave({
         }));
         if (streams.length > 0) client.send({ type: 'CONFSTREAMS', resp: false, mode: 'list', streams });
       });
-      const pinging = setInterval(() => {
-        const ping = { type: 'PING', resp: false, dest_userid: 'sft', dest_clientid: 'SFT' };
-        for (const { client } of members) client.send(ping);
-      }, PING_MS);
       const streams = members.flatMap((member, person) => streamsOf(member, scenario, person));
       return {
         streams,
         joinMs: members.map((member) => member.joinMs),
         close: () => {
-          clearInterval(pinging);
-          for (const { client } of members) client.close();
+          for (const { client, pinging } of members) {
+            clearInterval(pinging);
+            client.close();
+          }
         },
       };
     },
