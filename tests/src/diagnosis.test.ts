@@ -12,6 +12,8 @@ import { chromiumFlags } from './chromium.ts';
 import { startFirefox } from './firefox.ts';
 import { mayMakeNamespaces, TestNetwork } from './network-namespace.ts';
 import { freePort, type SftProcess, startSftProcess } from './sft-process.ts';
+import { startSiteProcess } from './site-process.ts';
+import { makeCertificate, pinOf } from './turn-process.ts';
 
 /** A name that browsers take for this machine, hence for a secure context; no server is ever asked. */
 const ORIGIN = 'http://diagnosis.localhost';
@@ -37,16 +39,18 @@ interface PageOptions {
   readonly executable?: string;
   /** A microphone and a camera that are made up; default true. */
   readonly devices?: boolean;
+  /** More flags of Chromium. */
+  readonly flags?: readonly string[];
 }
 
-async function openPage({ executable, devices = true }: PageOptions = {}): Promise<Page> {
+async function openPage({ executable, devices = true, flags: more = [] }: PageOptions = {}): Promise<Page> {
   const flags = devices
     ? [...chromiumFlags, '--use-fake-device-for-media-stream']
     : chromiumFlags.filter((flag) => flag !== '--use-fake-ui-for-media-stream');
   browser = await chromium.launch({
     executablePath: executable ?? '/usr/bin/chromium',
     headless: false,
-    args: flags,
+    args: [...flags, ...more],
   });
   const context: BrowserContext = await browser.newContext({
     permissions: devices ? ['microphone', 'camera'] : [],
@@ -232,6 +236,77 @@ describe('"Why does my call not connect?"', () => {
   });
 
   describe.skipIf(!mayMakeNamespaces)('on a network of its own', () => {
+    /** A site with a certificate, and a page on a host of its own, from which these TCP ports and perhaps UDP are open. */
+    async function openBehind(tcpPorts: readonly number[], udp: boolean): Promise<Page> {
+      const network = new TestNetwork();
+      closers.push(() => network.close());
+      const [server, client] = [await network.addHost('server'), await network.addHost('client')];
+      await network.connect(server, ['10.77.7.1/24'], client, ['10.77.7.2/24']);
+      await server.filter(
+        'add table inet wall',
+        'add chain inet wall in { type filter hook input priority 0; }',
+        `add rule inet wall in ip saddr 10.77.7.2 tcp dport != { ${[443, ...tcpPorts].join(', ')} } drop`,
+        ...(udp ? [] : ['add rule inet wall in ip saddr 10.77.7.2 meta l4proto udp drop']),
+      );
+      const folder = mkdtempSync(join(tmpdir(), 'conclave-diagnosis-'));
+      closers.push(() => rmSync(folder, { recursive: true }));
+      const { certificate, key } = makeCertificate(folder, 'meet.test');
+      const site = await startSiteProcess({
+        prefix: server.prefix,
+        flags: ['--domain', 'meet.test', '--tls-cert', certificate, '--tls-key', key, '-w', '1'],
+      });
+      closers.push(() => site.close());
+      return openPage({
+        executable: await client.wrapper('/usr/bin/chromium'),
+        flags: [
+          `--ignore-certificate-errors-spki-list=${pinOf(certificate)}`,
+          '--host-resolver-rules=MAP meet.test 10.77.7.1',
+        ],
+      });
+    }
+    const quick = { server: 'https://meet.test', microphone: false, camera: false } as const;
+
+    test('finds every way to the TURN server open where nothing is blocked', async () => {
+      const page = await openBehind([3478, 5349, 40000], true);
+      const report = await run(page, quick);
+      expect(findings(report), report.summary).toMatchObject({
+        ...{ udp: 'udp-works', tcp: 'tcp-works', channel: 'channel-works' },
+        ...{ 'turn-udp': 'turn-udp-works', 'turn-tcp': 'turn-tcp-works', 'turn-tls': 'turn-tls-works' },
+      });
+      expect(report.verdict).toBe('good');
+    });
+
+    test('finds the way through TURN over TLS where it is the only one, and what else may be opened', async () => {
+      const page = await openBehind([5349], false);
+      const report = await run(page, quick);
+      expect(findings(report), report.summary).toMatchObject({
+        ...{ server: 'server-reachable', udp: 'udp-blocked', tcp: 'tcp-blocked' },
+        ...{ 'turn-udp': 'turn-udp-blocked', 'turn-tcp': 'turn-tcp-blocked', 'turn-tls': 'turn-tls-works' },
+        ...{ channel: 'channel-works', quality: 'quality-good' },
+      });
+      expect(report.verdict).toBe('limited');
+      for (const line of [
+        'UDP to 10.77.7.1:40000',
+        'or else UDP to meet.test:3478',
+        'or else TCP (not only HTTP) to',
+      ])
+        expect(report.summary).toContain(`- ${line}`);
+      expect(report.summary).not.toContain(':5349');
+    });
+
+    test('finds no way where the TURN ports are blocked too', async () => {
+      const page = await openBehind([], false);
+      const report = await run(page, quick);
+      expect(findings(report), report.summary).toMatchObject({
+        ...{ udp: 'udp-blocked', tcp: 'tcp-blocked', channel: 'skipped-after-failure' },
+        ...{ 'turn-udp': 'turn-udp-blocked', 'turn-tcp': 'turn-tcp-blocked', 'turn-tls': 'turn-tls-blocked' },
+      });
+      expect(report.verdict).toBe('bad');
+      expect(report.summary).toContain(
+        'TLS, without a filter that replaces its certificate, to meet.test:5349',
+      );
+    });
+
     test('says that UDP is blocked and what to tell the network administrator', async () => {
       const network = new TestNetwork();
       closers.push(() => network.close());

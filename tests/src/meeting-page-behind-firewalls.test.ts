@@ -1,5 +1,4 @@
-import { createHash, X509Certificate } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -8,7 +7,7 @@ import { type CallBrowser, startCallBrowser } from './chromium.ts';
 import { mayMakeNamespaces, type TestHost, TestNetwork } from './network-namespace.ts';
 import { PageVisitor } from './page-visitor.ts';
 import { type SiteProcess, startSiteProcess } from './site-process.ts';
-import { makeCertificate } from './turn-process.ts';
+import { makeCertificate, pinOf } from './turn-process.ts';
 
 const NAME = 'meet.test';
 const SERVER = '10.77.9.1';
@@ -54,15 +53,10 @@ describe.skipIf(!mayMakeNamespaces)(
       );
       const flags = ['--domain', NAME, '--tls-cert', certificate, '--tls-key', key, '-w', '1'];
       site = await startSiteProcess({ prefix: server.prefix, flags });
-      const spki = new X509Certificate(readFileSync(certificate)).publicKey.export({
-        type: 'spki',
-        format: 'der',
-      });
-      const pin = createHash('sha256').update(spki).digest('base64');
       return startCallBrowser({
         executable: await client.wrapper('/usr/bin/chromium'),
         flags: [
-          `--ignore-certificate-errors-spki-list=${pin}`,
+          `--ignore-certificate-errors-spki-list=${pinOf(certificate)}`,
           `--host-resolver-rules=MAP ${NAME} ${SERVER}`,
         ],
       });

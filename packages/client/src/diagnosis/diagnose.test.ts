@@ -26,7 +26,7 @@ class FakeBrowser implements DiagnosisPlatform {
   async wait(_delayMs: number, signal: AbortSignal): Promise<void> {
     if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  fetch(): Promise<Response> {
+  fetch(_url?: string): Promise<Response> {
     this.requests++;
     return this.answer();
   }
@@ -146,6 +146,26 @@ describe('a diagnosis', () => {
     const reports = await run(browser);
     expect(found(reports, 'conference')).toBe(finding);
     expect(found(reports, 'udp')).toBe('skipped-after-failure');
+  });
+
+  it('has a step for each way to a TURN server that the server names, behind those of the direct ways', async () => {
+    const browser = new FakeBrowser();
+    const account = { username: 'u', credential: 'c' };
+    const iceServers = [
+      { urls: ['stun:a.example'] },
+      { urls: ['turns:a.example:5349?transport=tcp', 'turn:a.example', 'turn:b.example'], ...account },
+    ];
+    browser.fetch = async (url?: string) =>
+      new Response(
+        url?.endsWith('/config.json') ? JSON.stringify({ iceServers }) : 'https://sft.example\r\n',
+      );
+    const reports = await run(browser);
+    const ids = reports.at(-1)!.steps.map(({ id }) => id);
+    expect(ids).toEqual([
+      ...['encryption', 'microphone', 'camera', 'server', 'conference', 'udp', 'tcp'],
+      ...['turn-udp', 'turn-tls', 'channel', 'quality'],
+    ]);
+    expect(found(reports, 'turn-tls')).toBe('skipped-after-failure');
   });
 
   it('refuses addresses that no browser would take', async () => {

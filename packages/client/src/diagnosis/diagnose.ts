@@ -3,13 +3,14 @@ import {
   type DiagnoseOptions,
   type DiagnosisReport,
   type DiagnosisStepId,
-  diagnosisStepIds,
+  turnStepIds,
 } from './diagnosis.ts';
 import { browserDiagnosisPlatform, type DiagnosisPlatform } from './diagnosis-platform.ts';
 import { ReportBoard } from './diagnosis-report.ts';
 import type { StepContext, StepOutcome } from './diagnosis-step.ts';
 import { testChannel, testConference, testQuality, testTcp, testUdp } from './network-steps.ts';
 import { testServer } from './server-step.ts';
+import { findTurnWays, testTurn } from './turn-steps.ts';
 
 const tests: Readonly<Record<DiagnosisStepId, (context: StepContext) => Promise<StepOutcome>>> = {
   encryption: async ({ platform }) => ({ finding: platform.obstacle ?? 'encryption-supported' }),
@@ -19,6 +20,9 @@ const tests: Readonly<Record<DiagnosisStepId, (context: StepContext) => Promise<
   conference: testConference,
   udp: testUdp,
   tcp: testTcp,
+  'turn-udp': (context) => testTurn(context, 'turn-udp'),
+  'turn-tcp': (context) => testTurn(context, 'turn-tcp'),
+  'turn-tls': (context) => testTurn(context, 'turn-tls'),
   channel: testChannel,
   quality: testQuality,
 };
@@ -32,7 +36,10 @@ const needs: Readonly<Record<DiagnosisStepId, readonly (readonly DiagnosisStepId
   conference: [['server']],
   udp: [['conference']],
   tcp: [['conference']],
-  channel: [['udp', 'tcp']],
+  'turn-udp': [['conference']],
+  'turn-tcp': [['conference']],
+  'turn-tls': [['conference']],
+  channel: [['udp', 'tcp', ...turnStepIds]],
   quality: [['channel']],
 };
 
@@ -50,6 +57,7 @@ export async function* diagnose(
     signal,
     offered: undefined,
     connected: undefined,
+    turnWays: [],
     mediaAddresses: { udp: [], tcp: [] },
   };
   const board = new ReportBoard({
@@ -57,12 +65,13 @@ export async function* diagnose(
     browser: platform.browser,
     server: context.server,
     mediaAddresses: () => context.mediaAddresses,
+    turnWays: () => context.turnWays,
   });
   try {
     yield board.report();
     // Without WebRTC or HTTPS the browser has neither devices nor connections to test.
     const crippled = platform.obstacle === 'insecure-page' || platform.obstacle === 'webrtc-missing';
-    for (const id of diagnosisStepIds) {
+    for (let id = board.next(); id !== undefined; id = board.next()) {
       const possible =
         id === 'encryption' ||
         (!crippled && needs[id].every((ids) => ids.some((needed) => board.is(needed, 'passed'))));
@@ -77,6 +86,13 @@ export async function* diagnose(
       const outcome = await tests[id](context);
       if (signal.aborted) return;
       board.end(id, outcome, platform.now() - startedAt);
+      if (id === 'server' && board.is(id, 'passed')) {
+        context.turnWays = await findTurnWays(context);
+        board.addBehind(
+          'tcp',
+          context.turnWays.map((way) => way.id),
+        );
+      }
       yield board.report();
     }
   } finally {

@@ -1,4 +1,4 @@
-import type { DiagnoseOptions, DiagnosisFinding } from './diagnosis.ts';
+import type { DiagnoseOptions, DiagnosisFinding, TurnStepId } from './diagnosis.ts';
 import type { DiagnosisPlatform } from './diagnosis-platform.ts';
 import type { TestCall } from './test-call.ts';
 
@@ -6,6 +6,14 @@ import type { TestCall } from './test-call.ts';
 export interface StepOutcome {
   readonly finding: DiagnosisFinding;
   readonly details?: Readonly<Record<string, string | number>>;
+}
+
+/** One way to a TURN server. */
+export interface TurnWay {
+  readonly id: TurnStepId;
+  readonly server: RTCIceServer & { readonly urls: string };
+  /** Name or address, and port, for whoever runs the network. */
+  readonly place: string;
 }
 
 /** What steps are given, and what they leave for later ones. */
@@ -20,6 +28,8 @@ export interface StepContext {
   offered: TestCall | undefined;
   /** A call whose channel is open. */
   connected: TestCall | undefined;
+  /** The ways to its TURN servers that the server names. */
+  turnWays: readonly TurnWay[];
   /** Media addresses of the server by transport, `192.0.2.1:40000`, for the summary. */
   mediaAddresses: { udp: readonly string[]; tcp: readonly string[] };
 }

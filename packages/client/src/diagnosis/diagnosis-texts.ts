@@ -12,6 +12,9 @@ const PERMISSION =
 const OTHER_PROGRAM = 'Close other programs and pages that may be using it, then run the test again.';
 const PLUG_IN = 'Plug one in or switch it on, and run the test again.';
 
+const ONLY_IF_BLOCKED =
+  'That only matters in networks that let nothing reach the media port. There the network administrator has to allow one of the ways to the TURN server that the text below names.';
+
 /** The text of every finding. */
 export const findingTexts: Readonly<Record<DiagnosisFinding, FindingText>> = {
   'encryption-supported': { state: 'passed', result: 'This browser can encrypt calls from end to end.' },
@@ -167,6 +170,36 @@ export const findingTexts: Readonly<Record<DiagnosisFinding, FindingText>> = {
     result: 'The server offers no way over TCP.',
     advice: 'That only matters in networks that block UDP.',
   },
+  'turn-udp-works': { state: 'passed', result: 'Voice and video can go through the TURN server over UDP.' },
+  'turn-udp-blocked': {
+    state: 'failed',
+    result: 'The TURN server cannot be reached over UDP.',
+    advice: ONLY_IF_BLOCKED,
+  },
+  'turn-tcp-works': {
+    state: 'passed',
+    result: 'Voice and video can go through the TURN server over TCP, where nothing else passes.',
+  },
+  'turn-tcp-blocked': {
+    state: 'failed',
+    result: 'The TURN server cannot be reached over TCP.',
+    advice: ONLY_IF_BLOCKED,
+  },
+  'turn-tls-works': {
+    state: 'passed',
+    result:
+      'Voice and video can go through the TURN server over TLS, which looks like a secure page to the network.',
+  },
+  'turn-tls-blocked': {
+    state: 'failed',
+    result: 'The TURN server cannot be reached over TLS.',
+    advice: ONLY_IF_BLOCKED,
+  },
+  'turn-without-media': {
+    state: 'failed',
+    result: 'The TURN server answers, but voice and video do not pass through it.',
+    advice: 'Its operator has to let it reach the media ports of the conference server.',
+  },
   'channel-works': { state: 'passed', result: 'Messages between this browser and the server pass.' },
   'channel-silent': {
     state: 'failed',
@@ -203,6 +236,9 @@ export const stepTitles: Readonly<Record<DiagnosisStepId, string>> = {
   conference: 'Test conference',
   udp: 'Media over UDP',
   tcp: 'Media over TCP',
+  'turn-udp': 'TURN over UDP',
+  'turn-tcp': 'TURN over TCP',
+  'turn-tls': 'TURN over TLS',
   channel: 'Data channel',
   quality: 'Quality',
 };

@@ -5,6 +5,8 @@
  * - `server`: the server answers over HTTPS (HTTP on the same machine).
  * - `conference`: it lets a caller into a conference.
  * - `udp`, `tcp`: media can reach it over UDP, over TCP.
+ * - `turn-udp`, `turn-tcp`, `turn-tls`: media can reach it through its TURN server, by each way that it names; not there
+ *   when it names none.
  * - `channel`: messages pass on the data channel of such a connection.
  * - `quality`: losses and round trip over a few seconds.
  */
@@ -16,10 +18,14 @@ export type DiagnosisStepId =
   | 'conference'
   | 'udp'
   | 'tcp'
+  | TurnStepId
   | 'channel'
   | 'quality';
 
-/** All steps in the order in which they run. */
+/** The ways to a TURN server. */
+export type TurnStepId = 'turn-udp' | 'turn-tcp' | 'turn-tls';
+
+/** The steps that are always there, in the order in which they run. Those of TURN come behind `tcp`. */
 export const diagnosisStepIds: readonly DiagnosisStepId[] = [
   'encryption',
   'microphone',
@@ -31,6 +37,9 @@ export const diagnosisStepIds: readonly DiagnosisStepId[] = [
   'channel',
   'quality',
 ];
+
+/** The steps of TURN, in the order in which they run. */
+export const turnStepIds: readonly TurnStepId[] = ['turn-udp', 'turn-tcp', 'turn-tls'];
 
 /** Where a step stands. */
 export type DiagnosisStepState = 'waiting' | 'running' | 'passed' | 'failed' | 'skipped';
@@ -62,7 +71,10 @@ export type DiagnosisVerdict = 'running' | 'good' | 'limited' | 'bad';
 
 /** All that is known so far. A snapshot: a change makes a new object. */
 export interface DiagnosisReport {
-  /** Every step of {@link diagnosisStepIds}, in that order, from the first report on. */
+  /**
+   * Every step of {@link diagnosisStepIds}, in that order, from the first report on; those of TURN once the server has
+   * named TURN servers.
+   */
   readonly steps: readonly DiagnosisStep[];
   readonly verdict: DiagnosisVerdict;
   /** The verdict in one plain English sentence. */
@@ -131,6 +143,13 @@ export type DiagnosisFinding =
   | 'tcp-works'
   | 'tcp-blocked'
   | 'tcp-not-offered'
+  | 'turn-udp-works'
+  | 'turn-udp-blocked'
+  | 'turn-tcp-works'
+  | 'turn-tcp-blocked'
+  | 'turn-tls-works'
+  | 'turn-tls-blocked'
+  | 'turn-without-media'
   | 'channel-works'
   | 'channel-silent'
   | 'quality-good'

@@ -35,8 +35,7 @@ export function testTcp(context: StepContext): Promise<StepOutcome> {
 async function testTransport(context: StepContext, transport: TestTransport): Promise<StepOutcome> {
   if (context.mediaAddresses[transport].length === 0) return { finding: `${transport}-not-offered` };
   const { platform } = context;
-  const call = context.offered ?? (await requestedCall(context));
-  context.offered = undefined;
+  const call = await requestedCall(context);
   if (!call) return { finding: `${transport}-blocked` };
   const startedAt = platform.now();
   let connected = false;
@@ -53,7 +52,11 @@ async function testTransport(context: StepContext, transport: TestTransport): Pr
   return { finding: connected ? `${transport}-works` : `${transport}-blocked`, details };
 }
 
-async function requestedCall(context: StepContext): Promise<TestCall | undefined> {
+/** The call that the step before left, or a fresh one; undefined when the server refuses it. */
+export async function requestedCall(context: StepContext): Promise<TestCall | undefined> {
+  const { offered } = context;
+  context.offered = undefined;
+  if (offered) return offered;
   const answer = await TestCall.request(context.platform, context.server, context.signal);
   return answer.kind === 'offered' ? answer.call : undefined;
 }

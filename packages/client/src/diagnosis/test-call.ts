@@ -20,6 +20,8 @@ export type CallRequest =
 
 const REQUEST_MS = 12_000;
 const GATHERING_MS = 3000;
+/** A TURN server needs up to six round trips, over TLS. */
+const RELAY_GATHERING_MS = 6000;
 /** Slow paths connect in two or three seconds; what needs longer is no path for a call. */
 const CONNECT_MS = 10_000;
 const REPLY_MS = 4000;
@@ -40,6 +42,7 @@ export class TestCall {
   readonly #offer: string;
   readonly #waiting = new Map<string, () => void>();
   #connection: RTCPeerConnection | undefined;
+  #relayed = false;
   #channel: RTCDataChannel | undefined;
   #tone: { readonly track: MediaStreamTrack; readonly stop: () => void } | undefined;
 
@@ -114,9 +117,19 @@ export class TestCall {
     return [...found];
   }
 
-  /** Connects over one transport alone. True when the channel is open. Never rejects. */
-  async connect(transport: TestTransport): Promise<boolean> {
-    const connection = this.#platform.createConnection({ bundlePolicy: 'max-bundle' });
+  /** Whether {@link TestCall.connect} got a relay from its TURN server. */
+  get relayed(): boolean {
+    return this.#relayed;
+  }
+
+  /**
+   * Connects over one transport alone, or through this TURN server alone. True when the channel is open. Never rejects.
+   */
+  async connect(transport: TestTransport, turn?: RTCIceServer): Promise<boolean> {
+    const connection = this.#platform.createConnection({
+      bundlePolicy: 'max-bundle',
+      ...(turn ? { iceServers: [turn], iceTransportPolicy: 'relay' } : {}),
+    });
     this.#connection = connection;
     const opened = new Promise<boolean>((resolve) => {
       connection.ondatachannel = ({ channel }) => {
@@ -133,8 +146,10 @@ export class TestCall {
       await connection.setRemoteDescription({ type: 'offer', sdp: keepCandidates(this.#offer, transport) });
       await this.#sendTone(connection);
       await connection.setLocalDescription();
-      await this.#gathered(connection);
+      await this.#gathered(connection, turn ? RELAY_GATHERING_MS : GATHERING_MS);
       const answer = connection.localDescription?.sdp ?? '';
+      this.#relayed = turn !== undefined && answer.includes('a=candidate:');
+      if (turn && !this.#relayed) return false;
       const response = await post(this.#platform, this.#server, this.#conversation, this.#signal, {
         ...envelope(this.#conversation, this.#userId),
         type: this.#offerType,
@@ -191,7 +206,7 @@ export class TestCall {
     await audio.sender.replaceTrack(this.#tone.track);
   }
 
-  async #gathered(connection: RTCPeerConnection): Promise<void> {
+  async #gathered(connection: RTCPeerConnection, limitMs: number): Promise<void> {
     const complete = new Promise<void>((resolve) => {
       const look = (): void => {
         if (connection.iceGatheringState === 'complete') resolve();
@@ -199,7 +214,7 @@ export class TestCall {
       connection.onicegatheringstatechange = look;
       look();
     });
-    await Promise.race([complete, this.#platform.wait(GATHERING_MS, this.#signal)]);
+    await Promise.race([complete, this.#platform.wait(limitMs, this.#signal)]);
   }
 
   #receive(text: string): void {
