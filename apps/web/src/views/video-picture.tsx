@@ -40,7 +40,8 @@ export function VideoPicture({ stream, mirrored, whole, aspect }: VideoPicturePr
   const ratio = size ? size.width / size.height / aspect : 1;
   const contained = whole || ratio > MAX_CUT_AT_SIDES || 1 / ratio > MAX_CUT_ABOVE;
   const measure = () => {
-    const { videoWidth: width, videoHeight: height } = element.current!;
+    // Events of a picture that is being taken away still come.
+    const { videoWidth: width = 0, videoHeight: height = 0 } = element.current ?? {};
     setSize(width > 0 && height > 0 ? { width, height } : undefined);
   };
   return (
