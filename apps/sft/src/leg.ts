@@ -88,6 +88,7 @@ export class Leg {
   readonly #timer: PollTimer;
   #answer: Answer | undefined;
   #channel: number | undefined;
+  #sentAway = false;
   #closed = false;
 
   constructor(surroundings: LegSurroundings, options: LegOptions, listener: LegListener) {
@@ -276,6 +277,19 @@ export class Leg {
     return queued;
   }
 
+  /**
+   * Closes the signalling channel, which makes the client ask for a new transport over HTTP; media goes on over this one
+   * until the client or the conference ends it. Nothing happens before the channel is open, nor a second time.
+   */
+  closeChannel(): void {
+    if (this.#channel === undefined || this.#closed) return;
+    const channel = this.#channel;
+    this.#channel = undefined;
+    this.#sentAway = true;
+    this.#transport.closeChannel(this.#surroundings.now(), channel);
+    this.#drain();
+  }
+
   /** Takes a STUN message that names this leg; says whether it was authentic and of use. */
   handleStun(path: IcePath, bytes: Uint8Array): boolean {
     const isAccepted = this.#transport.handleStun(this.#surroundings.now(), path, bytes);
@@ -339,7 +353,7 @@ export class Leg {
       } else if (event.type === 'secured') {
         forwarder.setSrtpKeys(peer, event.srtpKeys);
       } else if (event.type === 'channel-open') {
-        if (event.label !== CHANNEL_LABEL || this.#channel !== undefined) continue;
+        if (event.label !== CHANNEL_LABEL || this.#channel !== undefined || this.#sentAway) continue;
         this.#channel = event.streamId;
         this.#listener.channelOpened(this);
       } else if (event.type === 'message') {

@@ -6,10 +6,18 @@ import type { Caller, Leg } from './membership.ts';
 /** What this server is for the other one. The anchor orders the list and passes on between its joiners. */
 export type LinkRole = 'anchor' | 'joiner';
 
+/**
+ * What the other server is for a conference that is moved between servers of one installation: it takes our callers
+ * over, one by one, or we take over its.
+ */
+export type Sister = 'successor' | 'predecessor';
+
 /** What a link needs of its surroundings. */
 export interface LinkOptions {
   readonly link: LinkId;
   readonly role: LinkRole;
+  /** Set where the conference is being moved; a successor is the joiner's end, a predecessor the anchor's. */
+  readonly sister?: Sister | undefined;
   /** An SSRC that nothing sent over the same connection has. */
   readonly drawSsrc: () => number;
   /** An id for a leg that stands for a participant behind the link. */
@@ -54,6 +62,8 @@ export class ConferenceLink {
   readonly remote: Map<string, RemoteCaller> = new Map();
   /** Streams that somebody behind the link watches, by name. */
   wants: readonly (LinkParticipantId & { readonly layer: VideoLayer })[] = [];
+  /** What the server at the other end is while the conference is moved. */
+  readonly sister: Sister | undefined;
   readonly #conversation: string;
   readonly #effects: EffectQueue;
   readonly #exports = new Map<Caller, ExportedCaller>();
@@ -67,6 +77,7 @@ export class ConferenceLink {
     this.options = options;
     this.id = options.link;
     this.role = options.role;
+    this.sister = options.sister;
   }
 
   /** Sends the message, unless the last one under the same key said the same. */
@@ -130,7 +141,8 @@ export class ConferenceLink {
       this.#effects.push({ type: 'remove-export', link: this.id, export: id });
     }
     this.#exports.delete(caller);
-    for (const kind of ['props', 'layers', 'authorisation']) this.#told.delete(`${kind} ${nameOf(caller)}`);
+    for (const kind of ['props', 'layers', 'authorisation', 'wishes'])
+      this.#told.delete(`${kind} ${nameOf(caller)}`);
   }
 }
 

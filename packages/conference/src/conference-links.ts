@@ -20,9 +20,9 @@ export interface ConferenceLinksOptions {
   readonly effects: EffectQueue;
   readonly timings: ConferenceTimings;
   readonly limits: ConferenceLimits;
-  /** The leg carries its caller's media from now on, and the caller goes to the end of the list. */
-  readonly takeOver: (now: NowMs, leg: Leg) => void;
-  /** Ends the caller's call here. */
+  /** The leg carries its caller's media from now on; unless it keeps its place, the caller goes to the end of the list. */
+  readonly takeOver: (now: NowMs, leg: Leg, keepsPlace: boolean) => void;
+  /** Ends what stands here for a caller at another server. */
   readonly retire: (now: NowMs, caller: Caller) => void;
   /** Replaces whom the caller authorises. */
   readonly authorise: (caller: Caller, targets: ReadonlySet<Caller>) => void;
@@ -56,13 +56,27 @@ export class ConferenceLinks {
 
   /** URLs of the other servers, as they named themselves. */
   get urls(): string[] {
-    return [...this.#links.values()].flatMap((link) => (link.url === undefined ? [] : [link.url]));
+    const others = [...this.#links.values()].filter((link) => link.sister === undefined);
+    return others.flatMap((link) => (link.url === undefined ? [] : [link.url]));
   }
 
-  /** Whether other servers depend on this one for the conference. */
-  get anchorsOthers(): boolean {
-    for (const link of this.#links.values()) if (link.role === 'anchor') return true;
+  /** Whether the conference is needed here although nobody is: others joined it, or are about to be moved here. */
+  get needed(): boolean {
+    for (const link of this.#links.values()) {
+      if (link.sister === 'predecessor' || (link.role === 'anchor' && link.sister === undefined)) return true;
+    }
     return false;
+  }
+
+  /** Whether the caller is at a server whose callers are being moved here. */
+  awaits(caller: Caller): boolean {
+    return caller.home !== undefined && this.#links.get(caller.home)?.sister === 'predecessor';
+  }
+
+  /** The caller is here now, and not at another server any more. */
+  arrived(caller: Caller): void {
+    for (const link of this.#links.values()) link.remote.delete(nameOf(caller));
+    caller.home = undefined;
   }
 
   /** Whether the caller's server can be reached at present. */
@@ -126,10 +140,21 @@ export class ConferenceLinks {
       case 'wants':
         link.wants = message.streams;
         return;
+      case 'wishes': {
+        const remote = link.remote.get(nameOf(message));
+        if (remote !== undefined && link.sister === 'predecessor')
+          remote.caller.wanted = message.streams.slice(0, this.#options.limits.maxVideoSlots);
+        return;
+      }
       case 'bye':
         this.#part(now, link);
         return;
     }
+  }
+
+  /** The caller wants to see others than before. */
+  wishesChanged(caller: Caller): void {
+    for (const link of this.#links.values()) if (this.#exports(link, caller)) this.#tellWishes(link, caller);
   }
 
   /** The caller authorises others than before. */
@@ -173,6 +198,7 @@ export class ConferenceLinks {
         this.#tellProps(link, caller);
         this.#tellLayers(now, link, caller);
         this.#tellAuthorisation(link, caller);
+        this.#tellWishes(link, caller);
       }
     }
   }
@@ -214,9 +240,7 @@ export class ConferenceLinks {
     for (const entry of participants) {
       const name = nameOf(entry);
       const known = membership.caller(entry.userId, entry.clientId);
-      // A participant here, or behind another link that is up, is not the other server's to tell of.
-      const foreign =
-        known !== undefined && (known.home === undefined || (known.home !== link.id && this.reaches(known)));
+      const foreign = known !== undefined && !this.#mayClaim(link, known);
       if (!foreign && entry.streams.length > 0) {
         named.add(name);
         const streams = `${entry.audioSsrc} ${entry.videoSsrc} ${JSON.stringify(entry.streams)}`;
@@ -244,6 +268,12 @@ export class ConferenceLinks {
       for (const { caller, authorised } of other.remote.values())
         this.#options.authorise(caller, this.#known(authorised));
     }
+  }
+
+  /** A participant here, or behind another link that is up, is not the other server's to tell of: but a successor's. */
+  #mayClaim(link: ConferenceLink, caller: Caller): boolean {
+    if (caller.home === undefined) return link.sister === 'successor';
+    return caller.home === link.id || !this.reaches(caller);
   }
 
   #adopt(
@@ -294,7 +324,7 @@ export class ConferenceLinks {
       audioCsrc: entry.audioSsrc,
       videoCsrc: entry.videoSsrc,
     });
-    this.#options.takeOver(now, leg);
+    this.#options.takeOver(now, leg, link.sister === 'successor' && caller === known && caller.listed);
     return caller;
   }
 
@@ -342,6 +372,13 @@ export class ConferenceLinks {
     const { userId, clientId } = caller;
     const active = streams.filter((stream) => stream.status(now) !== 'silent').map((stream) => stream.layer);
     link.tell(`layers ${nameOf(caller)}`, { type: 'layers', userId, clientId, active });
+  }
+
+  /** Clients do not repeat what they want to see: who takes them over has to know. */
+  #tellWishes(link: ConferenceLink, caller: Caller): void {
+    if (link.sister !== 'successor' || caller.home !== undefined) return;
+    const { userId, clientId, wanted } = caller;
+    link.tell(`wishes ${nameOf(caller)}`, { type: 'wishes', userId, clientId, streams: wanted });
   }
 
   #tellAuthorisation(link: ConferenceLink, caller: Caller): void {

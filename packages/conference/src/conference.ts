@@ -85,6 +85,7 @@ export class Conference {
       watch: ({ caller }, streams) => {
         caller.wanted = streams.slice(0, this.#limits.maxVideoSlots);
         this.#media.wishesChanged(caller);
+        this.#links.wishesChanged(caller);
       },
       hungUp: (now, leg) => this.#retireCaller(now, leg.caller, 'hangup'),
     });
@@ -97,11 +98,11 @@ export class Conference {
       effects: this.#effects,
       timings: this.#timings,
       limits: this.#limits,
-      takeOver: (now, leg) => {
+      takeOver: (now, leg, keepsPlace) => {
         this.#takeOver(now, leg);
-        this.#list(leg);
+        this.#list(leg, keepsPlace);
       },
-      retire: (now, caller) => this.#retireCaller(now, caller, 'remote'),
+      retire: (now, caller) => this.#retireRemote(now, caller),
       authorise: (caller, targets) => this.#authorise(caller, targets),
       say: (now, caller, props) => this.#say(now, caller, props),
       relist: () => this.#roster.markChanged(),
@@ -222,13 +223,16 @@ export class Conference {
     leg.state = 'open';
     this.#liveness.arm(now, leg);
     if (leg.startsElsewhere) this.#roster.started = true;
+    const { caller } = leg;
+    const isMoved = caller.listed && this.#links.awaits(caller);
+    if (caller.home !== undefined) this.#links.arrived(caller);
     this.#takeOver(now, leg);
     if (leg.answer.audioSlots > 0) {
       leg.joinedAudio = true;
       this.#effects.push({ type: 'join-audio', leg: leg.id });
     }
     this.#messages.sendServerProps(leg, false);
-    this.#list(leg);
+    this.#list(leg, isMoved);
     this.#settle(now);
   }
 
@@ -312,6 +316,10 @@ export class Conference {
       this.#effects.push({ type: 'close-link', link: options.link });
       return;
     }
+    if (options.sister === 'predecessor') {
+      this.#inhabited = true;
+      this.#roster.started = true;
+    }
     this.#links.open(options);
     this.#settle(now);
   }
@@ -361,6 +369,7 @@ export class Conference {
 
   #admit(now: NowMs, request: LegRequest): Caller {
     const known = this.#membership.caller(request.userId, request.clientId);
+    if (known !== undefined && request.update && this.#links.awaits(known)) return known;
     if (known?.home !== undefined) {
       // Who was at another server is here now.
       known.home = undefined;
@@ -377,7 +386,7 @@ export class Conference {
   /** The caller of these ids, unless it is at another server. */
   #local(userId: string, clientId: string): Caller | undefined {
     const caller = this.#membership.caller(userId, clientId);
-    return caller?.home === undefined ? caller : undefined;
+    return caller?.isLocal ? caller : undefined;
   }
 
   #assignSsrc(now: NowMs, leg: Leg, ssrc: number): void {
@@ -394,22 +403,28 @@ export class Conference {
   #takeOver(now: NowMs, leg: Leg): void {
     const caller = leg.caller;
     const old = caller.current;
+    const abandoned = caller.pending === leg ? undefined : caller.pending;
     caller.current = leg;
     caller.pending = undefined;
+    if (abandoned !== undefined) this.#retireLeg(now, abandoned, 'replaced');
     this.#grace.delete(caller);
     this.#media.cut(this.#authorisation.drop(caller));
     this.#media.moved(caller, old, leg);
     if (old !== undefined) this.#retireLeg(now, old, 'replaced');
   }
 
-  /** Puts the leg's caller at the end of the list, or takes it off while its SSRC is unknown. */
-  #list(leg: Leg): void {
+  /**
+   * Puts the leg's caller at the end of the list, or lets it keep its place there, or takes it off while its SSRC is
+   * unknown.
+   */
+  #list(leg: Leg, keepsPlace = false): void {
     if (leg.state !== 'open' && leg.state !== 'remote') return;
     if (leg.audioSsrc === undefined) {
       this.#unlist(leg.caller);
       return;
     }
-    this.#membership.list(leg.caller, leg.audioSsrc);
+    if (keepsPlace) leg.caller.audioSsrc = leg.audioSsrc;
+    else this.#membership.list(leg.caller, leg.audioSsrc);
     this.#listings++;
     this.#roster.markChanged();
     this.#media.reordered();
@@ -440,6 +455,16 @@ export class Conference {
     if (caller.current !== undefined || caller.pending !== undefined) return;
     // Whose server cannot be reached may be back in a moment, and is waited for as after any loss of a transport.
     if (caller.home === undefined || this.#grace.get(caller) === undefined) this.#removeCaller(caller);
+  }
+
+  /** Ends what stands for a caller at another server; one that is on its way here goes on coming. */
+  #retireRemote(now: NowMs, caller: Caller): void {
+    if (caller.pending === undefined) {
+      this.#retireCaller(now, caller, 'remote');
+      return;
+    }
+    caller.home = undefined;
+    if (caller.current !== undefined) this.#retireLeg(now, caller.current, 'remote');
   }
 
   /** Ends all legs of the caller: it is the caller that goes, not a transport of it. */
@@ -483,7 +508,7 @@ export class Conference {
    * and legs are closed when nothing refers to them any more.
    */
   #settle(now: NowMs): void {
-    if (this.#inhabited && !this.#membership.hasLocals && !this.#links.anchorsOthers) this.#links.leave(now);
+    if (this.#inhabited && !this.#membership.hasLocals && !this.#links.needed) this.#links.leave(now);
     this.#media.settle(now);
     if (this.#roster.flush(now)) this.#links.announce(now);
     this.#links.settle();

@@ -31,7 +31,7 @@ export type {
   VideoLayer,
   VideoSource,
 } from './conference-effect.ts';
-export type { LinkOptions, LinkRole } from './conference-link.ts';
+export type { LinkOptions, LinkRole, Sister } from './conference-link.ts';
 export {
   type ConferenceLimits,
   type ConferenceOptions,

@@ -91,6 +91,11 @@ export class Caller {
     this.props = new ParticipantProps(limits.maxUnknownPropsLength);
   }
 
+  /** It is here or on its way here, rather than at another server alone. */
+  get isLocal(): boolean {
+    return this.home === undefined || this.pending !== undefined;
+  }
+
   /** The leg, if its client can be told something. */
   get reachable(): Leg | undefined {
     return this.current?.state === 'open' ? this.current : undefined;
@@ -130,7 +135,7 @@ export class Membership {
   /** Number of callers that are here, rather than at another server. */
   get localCount(): number {
     let count = 0;
-    for (const caller of this.#callers.values()) if (caller.home === undefined) count++;
+    for (const caller of this.#callers.values()) if (caller.isLocal) count++;
     return count;
   }
 

@@ -1,6 +1,6 @@
 import { encodeLinkMessage, type LinkMessage, parseLinkMessage } from '@conclave/econn';
-import type { AudioSample, LegId, LinkId, VideoLayer } from '../src/index.ts';
-import { ConferenceRig, type RigClient } from './conference-rig.ts';
+import type { AudioSample, LegId, LinkId, LinkRole, Sister, VideoLayer } from '../src/index.ts';
+import { ConferenceRig, type JoinOptions, type RigClient } from './conference-rig.ts';
 
 interface Side {
   readonly rig: ConferenceRig;
@@ -30,7 +30,8 @@ export class LinkedRigs {
   #nextLink = 1;
   #nextSsrc = 0x7000_0000;
 
-  constructor(servers: number) {
+  /** @param connected whether all have their link from the beginning */
+  constructor(servers: number, connected = true) {
     this.rigs = Array.from({ length: servers }, (_, i) => {
       const rig = new ConferenceRig({ url: `https://sft${i}.example` }, i + 1);
       rig.nextLeg = 1 + i * 10_000;
@@ -40,16 +41,24 @@ export class LinkedRigs {
         this.#onLink(rig, effect.link, effect.type === 'send-link' ? effect.message : undefined);
       return rig;
     });
-    for (let i = 1; i < servers; i++) this.connect(i);
+    for (let i = 1; connected && i < servers; i++) this.connect(i);
   }
 
-  /** Makes a link from the joiner of that number to the anchor. */
-  connect(joiner: number): void {
+  /** Makes a link from the joiner of that number to the anchor, whose clients it takes over if they are to be moved. */
+  connect(joiner: number, moves = false): void {
     const anchorSide = { rig: this.rigs[0]!, link: this.#nextLink++ as LinkId };
     const joinerSide = { rig: this.rigs[joiner]!, link: this.#nextLink++ as LinkId };
     this.wires.push({ anchor: anchorSide, joiner: joinerSide, toAnchor: [], toJoiner: [], up: true });
-    this.#open(anchorSide, 'anchor');
-    this.#open(joinerSide, 'joiner');
+    this.#open(anchorSide, 'anchor', moves ? 'successor' : undefined);
+    this.#open(joinerSide, 'joiner', moves ? 'predecessor' : undefined);
+  }
+
+  /** Leads the client from the anchor to that server, as far as the options say. */
+  move(client: RigClient, joiner: number, options: JoinOptions = {}): void {
+    const rig = this.rigs[joiner]!;
+    rig.clients.add(client);
+    rig.update(client, options);
+    if (options.until === undefined) this.rigs[0]!.clients.delete(client);
   }
 
   /** The link of that joiner breaks without a word. */
@@ -113,10 +122,11 @@ export class LinkedRigs {
     );
   }
 
-  #open({ rig, link }: Side, role: 'anchor' | 'joiner'): void {
+  #open({ rig, link }: Side, role: LinkRole, sister: Sister | undefined): void {
     rig.conference.linkOpened(rig.now, {
       link,
       role,
+      sister,
       drawSsrc: () => this.#nextSsrc++,
       drawLeg: () => rig.nextLeg++ as LegId,
     });
@@ -128,8 +138,7 @@ export class LinkedRigs {
       ({ anchor, joiner }) =>
         (anchor.rig === rig && anchor.link === link) || (joiner.rig === rig && joiner.link === link),
     );
-    if (wire === undefined || !wire.up) return;
-    if (message === undefined) return;
+    if (wire === undefined || !wire.up || message === undefined) return;
     const text = encodeLinkMessage(message);
     this.linkCharacters += text.length;
     (wire.anchor.rig === rig ? wire.toJoiner : wire.toAnchor).push(text);

@@ -8,6 +8,7 @@ import {
   optionalObjects,
   requiredLine,
 } from './json-fields.ts';
+import type { StreamRequest } from './message.ts';
 import { MAX_ID_LENGTH, MAX_MESSAGE_DEPTH, MAX_MESSAGE_LENGTH, MAX_PARTICIPANTS } from './parse-message.ts';
 import type { Props } from './props.ts';
 import { requiredProps } from './read-props.ts';
@@ -71,10 +72,17 @@ export type LinkMessage =
       readonly type: 'wants';
       readonly streams: readonly (LinkParticipantId & { readonly layer: LinkLayer })[];
     })
+  /**
+   * The video that one of the sender's participants wants, in the order of its slots. Only to a server of the same
+   * installation that takes that participant over.
+   */
+  | (LinkEnvelope &
+      LinkParticipantId & { readonly type: 'wishes'; readonly streams: readonly StreamRequest[] })
   /** The sender takes no part in the conference any more. */
   | (LinkEnvelope & { readonly type: 'bye' });
 
 const LAYERS: readonly LinkLayer[] = ['low', 'high', 'single'];
+const QUALITIES: readonly StreamRequest['quality'][] = [0, 1, 2];
 const STREAMS: readonly LinkStream['stream'][] = ['audio', ...LAYERS];
 const MAX_URL_LENGTH = 1023;
 /** Most streams that one server asks the other for: a layer of every participant. */
@@ -130,6 +138,16 @@ export function parseLinkMessage(text: string): LinkMessage {
           layer: oneOf(stream, 'layer', LAYERS),
         })),
       };
+    case 'wishes':
+      return {
+        type: 'wishes',
+        conversation,
+        ...readId(json),
+        streams: objects(json, 'streams', MAX_PARTICIPANTS).map((stream) => ({
+          userId: requiredLine(stream, 'userid', MAX_ID_LENGTH),
+          quality: oneOf(stream, 'quality', QUALITIES),
+        })),
+      };
     case 'bye':
       return { type: 'bye', conversation };
     default:
@@ -159,6 +177,11 @@ function bodyOf(message: LinkMessage): Record<string, unknown> {
       return { ...idBody(message), active: message.active };
     case 'wants':
       return { streams: message.streams.map((stream) => ({ ...idBody(stream), layer: stream.layer })) };
+    case 'wishes':
+      return {
+        ...idBody(message),
+        streams: message.streams.map(({ userId, quality }) => ({ userid: userId, quality })),
+      };
     case 'bye':
       return {};
   }
@@ -213,7 +236,7 @@ function uint32(object: JsonObject, name: string): number {
   return value;
 }
 
-function oneOf<T extends string>(object: JsonObject, name: string, values: readonly T[]): T {
+function oneOf<T extends string | number>(object: JsonObject, name: string, values: readonly T[]): T {
   const value = values.find((candidate) => candidate === memberOf(object, name));
   if (value === undefined) throw fieldError('bad', name, `none of ${values.join(', ')}`);
   return value;

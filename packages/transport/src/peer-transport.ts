@@ -230,6 +230,13 @@ export class PeerTransport {
     return queued;
   }
 
+  /** Closes a data channel; what is queued on it still goes out, and media goes on. */
+  closeChannel(now: NowMs, streamId: number): void {
+    if (this.#ended || !this.#association) return;
+    this.#association.closeChannel(now, streamId);
+    this.#advance(now);
+  }
+
   /** Ends everything: SCTP abort and close_notify go out, no event comes any more. */
   close(now: NowMs): void {
     if (this.#ended) return;

@@ -136,6 +136,13 @@ export class SecuredAssociation {
     return queued;
   }
 
+  /** Closes a channel; what is queued on it still goes out, and everything else goes on. */
+  closeChannel(now: NowMs, streamId: number): void {
+    if (this.#ended || !this.#sctp) return;
+    this.#sctp.closeChannel(streamId);
+    this.#advance(now);
+  }
+
   /** Ends everything: SCTP abort and close_notify can still be polled, no event comes any more. */
   close(now: NowMs): void {
     if (this.#ended) return;
