@@ -31,6 +31,8 @@ export interface ConnectRequest extends CallerId {
   readonly iceServers: readonly IceServer[];
   /** The address that the request came from, canonical text; behind a trusted proxy the one it names. */
   readonly remoteAddress: string;
+  /** Another server passed the request on, perhaps one of several that the client asked at once. */
+  readonly passedOn: boolean;
 }
 
 /** Why the host did not make an offer. */

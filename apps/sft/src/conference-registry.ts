@@ -46,6 +46,8 @@ export type FederationHost = Pick<FederationOptions, 'drawPeer' | 'sessionOf'>;
 
 /** No leg has this id. */
 const NO_LEG = 0 as LegId;
+/** How long one caller's requests that came by several servers count as one. */
+const SAME_OFFER_MS = 5000;
 /** Spacing of the reading of audio levels. Lower: speakers are chosen sooner; higher: less work. */
 const LEVELS_INTERVAL_MS = 100;
 /** Spacing of the reading of layer activity, in level readings. */
@@ -64,6 +66,10 @@ export class ConferenceRegistry implements ConferenceHost {
   /** Which leg an accepted TCP connection belongs to. */
   readonly #legOfConnection = new Map<number, Leg>();
   readonly #federation: Federation | undefined;
+  /** Offers as they were given, for as long as their legs are there. */
+  readonly #offers = new WeakMap<Leg, ConnectOutcome>();
+  /** Legs of requests that another server passed on. */
+  readonly #passedOn = new WeakSet<Leg>();
   readonly #packetsSeen = new Map<IngressId, number>();
   readonly #udpSockets: ReadonlySet<number>;
   readonly #ticker: NodeJS.Timeout;
@@ -124,6 +130,11 @@ export class ConferenceRegistry implements ConferenceHost {
     return this.#sessions.has(conversation);
   }
 
+  /** Whether the conversation has a conference in which somebody takes part, here or at a linked server. */
+  hasListedParticipants(conversation: ConversationHash): boolean {
+    return (this.#sessions.get(conversation)?.conference.participants ?? 0) > 0;
+  }
+
   participantsIn(conversation: ConversationHash): number {
     return this.#sessions.get(conversation)?.conference.callers ?? 0;
   }
@@ -132,6 +143,8 @@ export class ConferenceRegistry implements ConferenceHost {
     if (signal.aborted) return Promise.resolve({ kind: 'refused', reason: 'superseded' });
     const known = this.isKnownCaller(request.conversation, request.userId, request.clientId);
     if (this.#draining && !known) return Promise.resolve({ kind: 'refused', reason: 'draining' });
+    const waiting = this.#unansweredOffer(request);
+    if (waiting !== undefined) return Promise.resolve(waiting);
     const elsewhere = request.anchor !== undefined && this.#federation?.isElsewhere(request.anchor) === true;
     const session =
       this.#sessions.get(request.conversation) ??
@@ -159,17 +172,60 @@ export class ConferenceRegistry implements ConferenceHost {
         startsElsewhere: request.anchor !== undefined,
       }),
     );
+    if (request.passedOn) this.#passedOn.add(leg);
     const reoffer = request.update && known;
     if (elsewhere && session.anchor === 'elsewhere') this.#joinAnchor(session, request.anchor!);
     const tuple = session.anchor === 'elsewhere' ? undefined : this.#federation?.tupleOf(session.thread);
-    return Promise.resolve({
+    const offer: ConnectOutcome = {
       kind: 'offer',
       sdp: leg.offer,
       update: request.update,
       withUrl: !reoffer,
       withDestination: reoffer,
       ...(tuple === undefined ? {} : { tuple }),
-    });
+    };
+    this.#offers.set(leg, offer);
+    return Promise.resolve(offer);
+  }
+
+  /**
+   * A client may ask several servers at once, which all pass its request on to the one that has the conference. Then it
+   * takes the first offer that it gets, so that all have to be the same.
+   */
+  #unansweredOffer(request: ConnectRequest): ConnectOutcome | undefined {
+    const session = this.#sessions.get(request.conversation);
+    const legId = session?.conference.legOf(request.userId, request.clientId);
+    const leg = legId === undefined ? undefined : session?.leg(legId);
+    if (leg === undefined || leg.answer !== undefined || leg.closed) return undefined;
+    if (!request.passedOn && !this.#passedOn.has(leg)) return undefined;
+    if (this.#options.surroundings.now() - leg.createdAt > SAME_OFFER_MS) return undefined;
+    const offer = this.#offers.get(leg);
+    return offer?.kind === 'offer' && offer.update === request.update ? offer : undefined;
+  }
+
+  /**
+   * Takes part in a conference of another server of the installation, whose clients will come here. False if this server
+   * cannot take it over.
+   */
+  prepare(conversation: ConversationHash, predecessor: Anchor): boolean {
+    const federation = this.#federation;
+    if (this.#draining || federation === undefined) return false;
+    const known = this.#sessions.get(conversation);
+    if (known !== undefined && !known.movable) return false;
+    const session = known ?? this.#createSession(conversation, 'here');
+    if (federation.join(session, predecessor, 'predecessor') === undefined) return true;
+    session.endUnlessUsed();
+    return false;
+  }
+
+  /** Whether this very session goes on. */
+  has(session: ConferenceSession): boolean {
+    return this.#sessions.get(session.conversation) === session;
+  }
+
+  /** Where another server links to take part in the conference; undefined when links are not configured. */
+  tupleOf(session: ConferenceSession): string | undefined {
+    return this.#federation?.tupleOf(session.thread);
   }
 
   answer(request: AnswerRequest): AnswerOutcome {

@@ -1,5 +1,13 @@
 import type { NowMs } from '@conclave/bytes';
-import type { Conference, ConferenceEffect, LegId, LinkId, LinkRole, VideoLayer } from '@conclave/conference';
+import type {
+  Conference,
+  ConferenceEffect,
+  LegId,
+  LinkId,
+  LinkRole,
+  Sister,
+  VideoLayer,
+} from '@conclave/conference';
 import type { ConversationHash, LinkMessage } from '@conclave/econn';
 import type { AudioLevelSample, Forwarder, ForwarderEvent, GroupId, IngressStats } from '@conclave/forwarder';
 import type { Answer } from '@conclave/sdp';
@@ -67,6 +75,10 @@ export class ConferenceSession implements LegListener {
   readonly #lingering = new Map<Leg, NodeJS.Timeout>();
   #draining = false;
   #ended = false;
+  /** The server of the same installation that takes this conference over, and whom to tell when it is linked. */
+  #successor: { readonly url: string; readonly linked: () => void } | undefined;
+  /** Legs whose clients were sent to the successor. */
+  readonly #sentAway = new WeakSet<Leg>();
 
   constructor(
     surroundings: SessionSurroundings,
@@ -213,12 +225,49 @@ export class ConferenceSession implements LegListener {
     this.#drain();
   }
 
+  /** Whether it can be moved to another server: not while it is shared with servers of other domains. */
+  get movable(): boolean {
+    return this.anchor === 'here' && [...this.#links.values()].every(({ sister }) => sister !== undefined);
+  }
+
+  /** Whether the server that takes over is linked. */
+  get hasSuccessor(): boolean {
+    return [...this.#links.values()].some(({ sister }) => sister === 'successor');
+  }
+
+  /** The URL of the server that takes over, linked or expected. */
+  get successorUrl(): string | undefined {
+    return this.#successor?.url;
+  }
+
+  /** From now on the server of this URL may link to take over; resolves when it has. Undefined: nobody may. */
+  awaitSuccessor(url: string | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      this.#successor = url === undefined ? undefined : { url, linked: resolve };
+    });
+  }
+
+  /** Sends the next client to the successor; false when all that can be reached were sent. */
+  sendOneAway(): boolean {
+    for (const leg of this.#legs.values()) {
+      if (this.#sentAway.has(leg) || !leg.closeChannel()) continue;
+      this.#sentAway.add(leg);
+      return true;
+    }
+    return false;
+  }
+
+  /** Ends a conference that was prepared for clients of another server, if none has come. */
+  endUnlessUsed(): void {
+    if (this.conference.empty) this.#end();
+  }
+
   /** Shares the conference with the server at the other end of the link from now on. */
-  openLink(link: FederationLink, role: LinkRole): void {
+  openLink(link: FederationLink, role: LinkRole, sister?: Sister): void {
     if (this.#ended || [...this.#links.values()].some((known) => known.link === link)) return;
     const id = this.#nextLink++ as LinkId;
     const { forwarder, now, drawLeg } = this.#surroundings;
-    this.#links.set(id, new SessionLink(id, link, forwarder, () => drawLeg(this)));
+    this.#links.set(id, new SessionLink({ id, link, forwarder, sister, drawLeg: () => drawLeg(this) }));
     link.attach(this, () => {
       this.#dropLink(id);
       this.conference.linkClosed(now(), id);
@@ -227,10 +276,12 @@ export class ConferenceSession implements LegListener {
     this.conference.linkOpened(now(), {
       link: id,
       role,
+      sister,
       drawSsrc: () => link.drawSsrc(),
       drawLeg: () => drawLeg(this),
     });
     this.#drain();
+    if (sister === 'successor') this.#successor?.linked();
   }
 
   /** Takes what the other server said about this conference; false when the conference does not use that link. */

@@ -52,7 +52,11 @@ export const federationOptions: OptionsFor<FederationOptionValues> = {
  * `CONCLAVE_OPTIONS_CONFLICT` when something needed for it is missing.
  */
 export function federationOf(
-  values: FederationOptionValues & { readonly url: string | undefined; readonly workers: number },
+  values: FederationOptionValues & {
+    readonly url: string | undefined;
+    readonly workers: number;
+    readonly sister?: readonly string[];
+  },
 ): SftConfig['federation'] {
   const port = values['federation-port'];
   if (port === undefined) return undefined;
@@ -63,7 +67,8 @@ export function federationOf(
     throw conflict('--federation-port needs --federation-cert, --federation-key and --federation-authority');
   }
   const domains = values['federation-domain'];
-  if (domains.length === 0) throw conflict('--federation-port needs --federation-domain');
+  if (domains.length === 0 && (values.sister ?? []).length === 0)
+    throw conflict('--federation-port needs --federation-domain or --sister');
   if (values.url === undefined)
     throw conflict('--federation-port needs -u (--url), by which others know this server');
   if (Number(port) + values.workers - 1 > 65535) {

@@ -1,5 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { FormatError, type NowMs } from '@conclave/bytes';
+import type { Sister } from '@conclave/conference';
 import type { ConversationHash, LinkMessage } from '@conclave/econn';
 import type {
   BoundSocket,
@@ -59,6 +60,8 @@ interface Joining {
   readonly session: ConferenceSession;
   readonly host: string;
   readonly path: Path;
+  /** Set when the conference is taken over from there: that server is about to end. */
+  readonly sister: Sister | undefined;
   attempts: number;
   timer: NodeJS.Timeout | undefined;
 }
@@ -115,15 +118,18 @@ export class Federation {
     return anchor.tuple !== undefined && !this.#ownTuples().includes(anchor.tuple);
   }
 
-  /** Connects a conference to its anchor, unless that is under way; says why not, if it cannot be. */
-  join(session: ConferenceSession, anchor: Anchor): AnchorRefusal | undefined {
+  /**
+   * Connects a conference to its anchor, unless that is under way; says why not, if it cannot be. A predecessor is named by
+   * itself rather than by a client, so it may be at any address; it is tried once.
+   */
+  join(session: ConferenceSession, anchor: Anchor, sister?: Sister): AnchorRefusal | undefined {
     if (this.#closed || this.#joining.has(session)) return undefined;
     const host = hostOfUrl(anchor.url);
     if (host === undefined) return 'bad-url';
     if (!this.#options.partners.permits(host)) return 'not-a-partner';
     const tuple = anchor.tuple === undefined ? undefined : parseLinkTuple(anchor.tuple);
     if (tuple === undefined) return 'bad-tuple';
-    if (!this.#policy.permits(tuple.address)) return 'address-denied';
+    if (sister === undefined && !this.#policy.permits(tuple.address)) return 'address-denied';
     const ipv6 = tuple.address.includes(':');
     const socket = this.#options.sockets.find(
       (candidate) => candidate.thread === session.thread && candidate.address.includes(':') === ipv6,
@@ -133,6 +139,7 @@ export class Federation {
       session,
       host,
       path: { socket: socket.socket, address: tuple.address, port: tuple.port },
+      sister,
       attempts: 0,
       timer: undefined,
     };
@@ -153,7 +160,8 @@ export class Federation {
   parted(session: ConferenceSession): void {
     const joining = this.#joining.get(session);
     // Who is still here may find the others again: the anchor may have been restarted.
-    if (joining !== undefined) this.#retry(joining);
+    if (joining?.sister !== undefined) this.#joining.delete(session);
+    else if (joining !== undefined) this.#retry(joining);
     this.#closeUnused();
   }
 
@@ -211,7 +219,7 @@ export class Federation {
     joining.timer = undefined;
     const known = this.#links.get(keyOf(path));
     if (known !== undefined) {
-      if (known.open) session.openLink(known, 'joiner');
+      if (known.open) session.openLink(known, 'joiner', joining.sister);
       return;
     }
     if (this.#links.size >= MAX_LINKS) {
@@ -263,7 +271,7 @@ export class Federation {
     for (const joining of this.#joining.values()) {
       if (keyOf(joining.path) !== keyOf(link.path)) continue;
       joining.attempts = 0;
-      joining.session.openLink(link, 'joiner');
+      joining.session.openLink(link, 'joiner', joining.sister);
     }
   }
 
@@ -283,7 +291,7 @@ export class Federation {
       link.send({ type: 'bye', conversation: message.conversation });
       return;
     }
-    session.openLink(link, 'anchor');
+    session.openLink(link, 'anchor', session.successorUrl === message.url ? 'successor' : undefined);
     session.linkMessage(link, message);
   }
 
@@ -291,7 +299,13 @@ export class Federation {
     this.#options.onLink?.('down', link.path, reason);
     this.#remove(link);
     for (const joining of this.#joining.values()) {
-      if (link.role === 'client' && keyOf(joining.path) === keyOf(link.path)) this.#retry(joining);
+      if (link.role !== 'client' || keyOf(joining.path) !== keyOf(link.path)) continue;
+      if (joining.sister === undefined) {
+        this.#retry(joining);
+        continue;
+      }
+      this.#joining.delete(joining.session);
+      joining.session.endUnlessUsed();
     }
   }
 

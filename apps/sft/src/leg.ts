@@ -279,15 +279,16 @@ export class Leg {
 
   /**
    * Closes the signalling channel, which makes the client ask for a new transport over HTTP; media goes on over this one
-   * until the client or the conference ends it. Nothing happens before the channel is open, nor a second time.
+   * until the client or the conference ends it. False, and nothing happens, before the channel is open and a second time.
    */
-  closeChannel(): void {
-    if (this.#channel === undefined || this.#closed) return;
+  closeChannel(): boolean {
+    if (this.#channel === undefined || this.#closed) return false;
     const channel = this.#channel;
     this.#channel = undefined;
     this.#sentAway = true;
     this.#transport.closeChannel(this.#surroundings.now(), channel);
     this.#drain();
+    return true;
   }
 
   /** Takes a STUN message that names this leg; says whether it was authentic and of use. */

@@ -9,3 +9,16 @@ export function acceptPort(text: string): string | undefined {
 export function conflict(message: string): ConclaveError {
   return new ConclaveError('CONCLAVE_OPTIONS_CONFLICT', message);
 }
+
+/** What is wrong with the text as a server's URL; undefined when it is one. */
+export function acceptServerUrl(text: string): string | undefined {
+  const wanted = 'an http or https URL without user, query and fragment';
+  try {
+    const url = new URL(text);
+    const web = url.protocol === 'http:' || url.protocol === 'https:';
+    const plain = url.username === '' && url.password === '' && !/[?#]/.test(text);
+    return web && plain && text.length <= 1000 ? undefined : wanted;
+  } catch {
+    return wanted;
+  }
+}

@@ -1,5 +1,5 @@
 import { randomBytes, randomInt } from 'node:crypto';
-import type { ConferenceEffect, ExportId, LegId, LinkId } from '@conclave/conference';
+import type { ConferenceEffect, ExportId, LegId, LinkId, Sister } from '@conclave/conference';
 import type { LinkStream } from '@conclave/econn';
 import type { EgressId, Forwarder, PeerId } from '@conclave/forwarder';
 import { type FederationLink, LINK_EXTENSIONS, LINK_PAYLOAD_TYPES } from './federation-link.ts';
@@ -10,6 +10,16 @@ const MAX_INITIAL_SEQUENCE = 0x8000;
 
 type Effect<Type extends ConferenceEffect['type']> = Extract<ConferenceEffect, { type: Type }>;
 
+/** What a conference's use of a link is made of. */
+export interface SessionLinkOptions {
+  readonly id: LinkId;
+  readonly link: FederationLink;
+  readonly sister: Sister | undefined;
+  readonly forwarder: Forwarder;
+  /** Unused numbers, for ids of streams. */
+  readonly drawLeg: () => LegId;
+}
+
 /**
  * One conference's use of a link: its streams that come and go over it, as rules of the flow table. All rules of it go
  * with {@link SessionLink.close}.
@@ -17,6 +27,8 @@ type Effect<Type extends ConferenceEffect['type']> = Extract<ConferenceEffect, {
 export class SessionLink {
   readonly id: LinkId;
   readonly link: FederationLink;
+  /** What the other server is, if the conference is being moved between the two. */
+  readonly sister: Sister | undefined;
   readonly #forwarder: Forwarder;
   readonly #drawLeg: () => LegId;
   readonly #imports = new Set<LegId>();
@@ -25,11 +37,12 @@ export class SessionLink {
   #block: LegId | undefined;
   #taken = 0;
 
-  constructor(id: LinkId, link: FederationLink, forwarder: Forwarder, drawLeg: () => LegId) {
-    this.id = id;
-    this.link = link;
-    this.#forwarder = forwarder;
-    this.#drawLeg = drawLeg;
+  constructor(options: SessionLinkOptions) {
+    this.id = options.id;
+    this.link = options.link;
+    this.sister = options.sister;
+    this.#forwarder = options.forwarder;
+    this.#drawLeg = options.drawLeg;
   }
 
   /** Takes in the streams of a participant at the other server. */

@@ -20,7 +20,7 @@ import {
 
 import { loadFederationIdentity } from './federation-identity.ts';
 import { type FederationOptionValues, federationOf, federationOptions } from './federation-options.ts';
-import { acceptPort, conflict } from './option-checks.ts';
+import { acceptPort, acceptServerUrl, conflict } from './option-checks.ts';
 import {
   defaultSftLimits,
   defaultSftTimings,
@@ -28,9 +28,10 @@ import {
   type SrtpProfileName,
   srtpProfileNames,
 } from './sft-config.ts';
+import { type SisterOptionValues, sisterOptions, sistersOf } from './sister-options.ts';
 
 /** The settings of the `sft` command, by long flag name. */
-export interface SftOptionValues extends FederationOptionValues {
+export interface SftOptionValues extends FederationOptionValues, SisterOptionValues {
   readonly config: string | undefined;
   readonly 'listen-address': string | undefined;
   readonly 'listen-port': number;
@@ -196,6 +197,7 @@ export const sftOptions: OptionsFor<SftOptionValues> = {
     valueName: 'URL',
   }),
   ...federationOptions,
+  ...sisterOptions,
   'packet-sending': choiceOption({
     doc:
       'How packets are handed to the kernel: segmented (packets to one receiver as one message, where kernel and device can do it) costs least; ' +
@@ -311,6 +313,7 @@ export function toSftConfig(values: SftOptionValues): SftConfigResult {
     turnDiscovery: values['turn-discovery'],
     federationTurn: values['federation-turn'],
     federation: federationOf(values),
+    sisters: sistersOf(values),
     keyFrameIntervalMs: values['key-frame-interval'],
     packetSending: values['packet-sending'],
     log: {
@@ -343,6 +346,7 @@ export function checkSftFiles(config: SftConfig): void {
   if (config.admin?.tokenFile !== undefined) readSecretFile(config.admin.tokenFile);
   if (config.signalling.tls) readTlsFiles(config.signalling.tls);
   if (config.federation) loadFederationIdentity(config.federation.files);
+  for (const path of config.sisters?.secretFiles ?? []) readSecretFile(path);
 }
 
 function warningsOf(config: SftConfig): string[] {
@@ -407,18 +411,6 @@ function acceptPublicAddress(text: string): string | undefined {
   const address = canonicalIp(text);
   const wrong = address === undefined || address === '0.0.0.0' || address === '::';
   return wrong ? 'one IPv4 and one IPv6 address at most' : undefined;
-}
-
-function acceptServerUrl(text: string): string | undefined {
-  const wanted = 'an http or https URL without user, query and fragment';
-  try {
-    const url = new URL(text);
-    const web = url.protocol === 'http:' || url.protocol === 'https:';
-    const plain = url.username === '' && url.password === '' && !/[?#]/.test(text);
-    return web && plain && text.length <= 1000 ? undefined : wanted;
-  } catch {
-    return wanted;
-  }
 }
 
 function acceptOrigin(text: string): string | undefined {

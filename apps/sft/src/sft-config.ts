@@ -116,6 +116,17 @@ export interface SftConfig {
         readonly allowedAddresses: readonly string[];
       }
     | undefined;
+  /** Other servers of the same installation, which take conferences over; undefined: none. Needs `federation`. */
+  readonly sisters:
+    | {
+        /** URLs by which clients reach them, without a slash at the end. */
+        readonly urls: readonly string[];
+        /** Files of the secret that all share, the one in use first. */
+        readonly secretFiles: readonly string[];
+        /** Clients led to another server each second when this one ends. */
+        readonly clientsPerSecond: number;
+      }
+    | undefined;
   /** Least spacing of key-frame requests to one sender. */
   readonly keyFrameIntervalMs: number;
   /** How packets are handed to the kernel. */

@@ -24,13 +24,14 @@ import { CallReports } from './call-report.ts';
 import { ConferenceRegistry, type FederationHost } from './conference-registry.ts';
 import { Federation } from './federation.ts';
 import { loadFederationIdentity } from './federation-identity.ts';
-import { FederationPartners } from './federation-partner.ts';
+import { FederationPartners, hostOfUrl } from './federation-partner.ts';
 import type { Leg } from './leg.ts';
 import { type MediaAddress, selectMediaAddresses } from './network-interfaces.ts';
 import type { RunningSft, SftEnvironment } from './running-sft.ts';
 import type { SftConfig, SrtpProfileName } from './sft-config.ts';
 import { SftMetrics } from './sft-metrics.ts';
 import { startSignallingServer } from './signalling-server.ts';
+import { createSisterhood } from './sisterhood.ts';
 
 const srtpProfileOf: Readonly<Record<SrtpProfileName, SrtpProfile>> = {
   'aes-128-gcm': SrtpProfile.aeadAes128Gcm,
@@ -67,7 +68,10 @@ export async function startSft(config: SftConfig, environment: SftEnvironment): 
       identity: loadFederationIdentity(settings.files),
       createDtlsSession,
       srtpProfiles: config.srtpProfiles.map((name) => srtpProfileOf[name]),
-      partners: new FederationPartners(settings.domains),
+      partners: new FederationPartners([
+        ...settings.domains,
+        ...(config.sisters?.urls ?? []).flatMap((url) => hostOfUrl(url) ?? []),
+      ]),
       allowedAddresses: settings.allowedAddresses,
       onLink: (what, path, reason) => log.info({ what, port: path.port, reason }, 'link to another server'),
     });
@@ -129,6 +133,7 @@ export async function startSft(config: SftConfig, environment: SftEnvironment): 
     onFailed: (err) => log.error({ err }, 'the metrics cannot be read'),
   });
   let adminServer: HttpServer | undefined;
+  const sisterhood = config.sisters && createSisterhood(config, config.sisters, registry, environment);
   try {
     const metricsAddress = await metricsServer.listen(config.metrics.address, config.metrics.port);
     let adminAddress: RunningSft['admin'];
@@ -148,9 +153,11 @@ export async function startSft(config: SftConfig, environment: SftEnvironment): 
     const signalling = await startSignallingServer({
       ...{ config, host: registry, metrics, log },
       iceServers: environment.iceServers,
+        sisters: sisterhood,
     });
     let closing: Promise<void> | undefined;
     const close = async (): Promise<void> => {
+      sisterhood?.close();
       registry.close();
       await Promise.all([signalling.close(), metricsServer.close(), adminServer?.close()]);
       forwarder.close();
@@ -162,10 +169,12 @@ export async function startSft(config: SftConfig, environment: SftEnvironment): 
       admin: adminAddress,
       drain: () => {
         registry.drain();
+        sisterhood?.handOver();
         return idle;
       },
       reload: async () => {
         if (config.federation) federation?.useIdentity(loadFederationIdentity(config.federation.files));
+        sisterhood?.reload();
         await signalling.reload();
       },
       close: () => {

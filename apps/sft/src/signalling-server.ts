@@ -20,8 +20,14 @@ import { answerPageConfig, type PageIceServers } from './page-config.ts';
 import { PageFiles } from './page-files.ts';
 import type { SftConfig } from './sft-config.ts';
 import type { SignallingMetrics } from './sft-metrics.ts';
-import { Signalling } from './signalling.ts';
+import {
+  Signalling,
+  type SignallingOptions,
+  type SignallingReply,
+  type SignallingRequest,
+} from './signalling.ts';
 import { createCors } from './signalling-cors.ts';
+import type { SisterRequests } from './sister-requests.ts';
 
 /** Longest request body, in bytes; what the reference server buffers at most. */
 const MAX_BODY_BYTES = 524_288;
@@ -45,6 +51,17 @@ export interface SignallingServerOptions {
   readonly log: Logger;
   /** As {@link SftEnvironment.iceServers}. */
   readonly iceServers?: ((hostname: string | undefined) => PageIceServers) | undefined;
+  /** Other servers of the installation, and where requests go on to them. */
+  readonly sisters?: SignallingSisters | undefined;
+}
+
+/** How signalling works with other servers of the same installation. */
+export interface SignallingSisters {
+  readonly passOn: NonNullable<SignallingOptions['passOn']>;
+  /** Makes the answerer of what they ask. */
+  readonly requests: (
+    handle: (request: SignallingRequest) => Promise<SignallingReply>,
+  ) => Pick<SisterRequests, 'answer'>;
 }
 
 /** The signalling side of an SFT while it listens. */
@@ -83,6 +100,7 @@ export async function startSignallingServer(options: SignallingServerOptions): P
     maxVideoSlots: config.limits.maxVideoSlots,
     offerTimeoutMs: config.timings.offerTimeoutMs,
     observer: metrics,
+    passOn: options.sisters?.passOn,
     log,
     now: () => performance.now(),
   });
@@ -94,7 +112,10 @@ export async function startSignallingServer(options: SignallingServerOptions): P
   });
   const resolveAddress = createAddressResolver(config.trustedProxies);
   const cors = createCors(config.cors.origins);
+  const sisterRequests = options.sisters?.requests((request) => signalling.handle(request));
   const handle = async (request: HttpRequest): Promise<HttpReply> => {
+    const ofSister = await sisterRequests?.answer(request);
+    if (ofSister) return ofSister;
     const corsHeaders = cors.headers(joined(request.headers.origin));
     const remoteAddress = resolveAddress(request.peerAddress, joined(request.headers['x-forwarded-for']));
     const rate = limiter.take(performance.now(), rateLimitKey(remoteAddress));

@@ -271,6 +271,7 @@ describe('a new caller', () => {
       anchor: undefined,
       iceServers: [],
       remoteAddress: '192.0.2.1',
+      passedOn: false,
     });
     expect(events).toEqual(['offered']);
   });

@@ -33,6 +33,8 @@ export interface SignallingRequest {
   readonly remoteAddress: string;
   /** Aborted when the client is gone. */
   readonly closed?: AbortSignal;
+  /** How often servers of the same installation passed it on. Default 0: it comes from the client. */
+  readonly hops?: number;
 }
 
 /** The answer to a {@link SignallingRequest}. */
@@ -79,6 +81,14 @@ export interface SignallingOptions {
   /** Milliseconds until a request for an offer is given up. */
   readonly offerTimeoutMs: number;
   readonly observer: SignallingObserver;
+  /** Has another server of the installation answer a request that is that one's business. */
+  readonly passOn?:
+    | ((
+        caller: CallerId,
+        message: ConferenceMessage,
+        request: SignallingRequest,
+      ) => Promise<SignallingReply | undefined>)
+    | undefined;
   readonly log: Logger;
   /** Monotonic clock in milliseconds. */
   readonly now: () => NowMs;
@@ -134,6 +144,8 @@ export class Signalling {
     } catch {
       return this.#refuse('bad-message', 400);
     }
+    const elsewhere = await this.#options.passOn?.(caller, message, request);
+    if (elsewhere !== undefined) return elsewhere;
     const known = this.#options.host.isKnownCaller(conversation, caller.userId, caller.clientId);
     switch (message.type) {
       case 'CONFCONN':
@@ -175,6 +187,7 @@ export class Signalling {
           anchor: message.sftUrl === undefined ? undefined : { url: message.sftUrl, tuple: message.sftTuple },
           iceServers: message.iceServers,
           remoteAddress: request.remoteAddress,
+          passedOn: (request.hops ?? 0) > 0,
         },
         gone.signal,
       ),

@@ -204,8 +204,12 @@ export class BotPeer implements ConferencePeer {
         const { data } = event;
         this.#events.message(typeof data === 'string' ? data : new TextDecoder().decode(data));
       } else if (event.type === 'channel-closed' && event.streamId === this.#channel) {
+        // Media goes on: the server wants another connection, and this one serves until that is up.
         this.#fail('the server closed the channel');
-      } else if (event.type === 'failed') this.#fail(event.reason);
+      } else if (event.type === 'failed') {
+        this.#path = undefined;
+        this.#fail(event.reason);
+      }
     }
   }
 
@@ -219,7 +223,6 @@ export class BotPeer implements ConferencePeer {
 
   #fail(reason: string): void {
     this.#channel = undefined;
-    this.#path = undefined;
     if (this.#failed) return;
     this.#failed = true;
     this.#events.failed(reason);
