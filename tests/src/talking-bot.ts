@@ -38,13 +38,19 @@ export class TalkingBot {
     }, FRAME_MS);
   }
 
-  static async join(link: string, name: string, servers?: readonly string[]): Promise<TalkingBot> {
+  static async join(
+    link: string,
+    name: string,
+    servers?: readonly string[],
+    standbyServers?: readonly string[],
+  ): Promise<TalkingBot> {
     const record = { note: (_from: string): void => undefined };
     const bot = await joinMeetingAsBot({
       link: parseMeetingLink(link),
       profile: { name, handRaised: false },
       listener: { audio: ({ from }) => record.note(from) },
       ...(servers && { servers }),
+      standbyServers,
     });
     return new TalkingBot(bot, new Map(), record);
   }

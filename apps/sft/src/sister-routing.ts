@@ -44,15 +44,18 @@ export class SisterRouting {
   ): Promise<SignallingReply | undefined> {
     const hops = (request.hops ?? 0) + 1;
     if (hops > MAX_HOPS || request.body === undefined || request.method !== 'POST') return undefined;
-    const url = await this.#serverFor(caller, message);
-    if (url === undefined) return undefined;
     const { body, remoteAddress, closed } = request;
-    const reply = await this.#options.sisters.pass(
-      url,
-      { conversation: caller.conversation, body, remoteAddress, hops },
-      closed,
-    );
-    const { host, handover, log } = this.#options;
+    const { host, handover, sisters, log } = this.#options;
+    const passed = { conversation: caller.conversation, body, remoteAddress, hops };
+    let url = await this.#serverFor(caller, message);
+    if (url === undefined) return undefined;
+    let reply = await sisters.pass(url, passed, closed);
+    if (reply === undefined && message.type === 'CONFCONN') {
+      // It is known to be silent by now, so that the choice may fall on another one.
+      url = await this.#serverFor(caller, message);
+      if (url === undefined) return undefined;
+      reply = await sisters.pass(url, passed, closed);
+    }
     const isTaken = reply !== undefined && reply.status === 200 && !isRefusal(reply.body, message);
     log.debug({ conversation: loggable(caller.conversation), to: url, isTaken }, 'request passed on');
     // Who is here already may stay here.

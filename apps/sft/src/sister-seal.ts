@@ -62,7 +62,7 @@ export class SisterSeal {
     }
     if (!isGood) return false;
     for (const [used, untilMs] of this.#used) {
-      if (untilMs > now) break;
+      if (untilMs >= now) break;
       this.#used.delete(used);
     }
     if (this.#used.has(mac) || this.#used.size >= MAX_REMEMBERED) return false;

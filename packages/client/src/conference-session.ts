@@ -39,6 +39,13 @@ export interface SessionOptions extends JoinConferenceOptions {
   readonly timings?: Partial<SessionTimings>;
 }
 
+/** Failures of a server with which another one may do. */
+const ELSEWHERE_CODES: ReadonlySet<ClientErrorCode> = new Set<ClientErrorCode>([
+  'server-unreachable',
+  'server-draining',
+  'server-full',
+]);
+
 /** One participation in one conference, from the first request to the end. Free of any browser. */
 export class ConferenceSession implements GroupConference {
   readonly #options: SessionOptions;
@@ -251,7 +258,7 @@ export class ConferenceSession implements GroupConference {
     this.#end('left');
   }
 
-  #connect(servers: readonly string[], update: boolean): Promise<Connection> {
+  #connect(servers: readonly string[], update: boolean, patienceMs?: number): Promise<Connection> {
     const { conferenceId, accessToken } = this.#options;
     const body = this.#messages.connect({ update, videoSlots: this.#media.videoSlots, accessToken });
     return Connection.open({
@@ -259,7 +266,7 @@ export class ConferenceSession implements GroupConference {
       media: this.#media,
       timings: this.#timings,
       servers,
-      request: { conferenceId, body, signal: this.#life.signal },
+      request: { conferenceId, body, signal: this.#life.signal, patienceMs },
       answer: (type, sdp) => this.#messages.answer(type, sdp, this.#properties.plain()),
     });
   }
@@ -394,9 +401,8 @@ export class ConferenceSession implements GroupConference {
 
   async #makeAnew(): Promise<void> {
     const { reconnectDelayMs, maxReconnectDelayMs, reconnectTimeoutMs } = this.#timings;
-    const { server } = this.#connection!;
     const connection = await attemptRepeatedly({
-      attempt: () => this.#connect([server], true),
+      attempt: () => this.#connectAgain(),
       now: () => this.#platform.now(),
       after: (delayMs, run) => this.#platform.after(delayMs, run),
       delayMs: reconnectDelayMs,
@@ -407,6 +413,23 @@ export class ConferenceSession implements GroupConference {
     this.#reconnecting = false;
     if (this.#status === 'ended') connection.close();
     else this.#use(connection);
+  }
+
+  /** At the same server, or where that does not serve any more, at the next of those that were named. */
+  async #connectAgain(): Promise<Connection> {
+    const { server } = this.#connection!;
+    const { servers, standbyServers = [] } = this.#options;
+    const others = [...servers, ...standbyServers].filter((other) => !isSameServer(other, server));
+    for (const candidate of [server, ...others.slice(0, -1)]) {
+      try {
+        const patienceMs = others.length > 0 ? this.#timings.otherServerMs : undefined;
+        return await this.#connect([candidate], true, patienceMs);
+      } catch (error) {
+        if (others.length === 0 || !(error instanceof ClientError) || !ELSEWHERE_CODES.has(error.code))
+          throw error;
+      }
+    }
+    return this.#connect(others.slice(-1), true);
   }
 
   async #readFigures(): Promise<void> {
@@ -485,6 +508,10 @@ export class ConferenceSession implements GroupConference {
       audioStreams: this.#media.audioStreams,
     };
   }
+}
+
+function isSameServer(a: string, b: string): boolean {
+  return a.replace(/\/+$/, '') === b.replace(/\/+$/, '');
 }
 
 function codeOf(error: unknown): ClientErrorCode {

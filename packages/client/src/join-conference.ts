@@ -6,7 +6,7 @@ import type { Conference, ParticipantId } from './conference.ts';
 import type { Cancel } from './conference-platform.ts';
 import { ConferenceSession } from './conference-session.ts';
 import type { JoinOptions } from './join-meeting.ts';
-import { isServerUrl, MAX_SERVERS } from './offer-request.ts';
+import { isServerUrl, MAX_SERVERS, MAX_STANDBY_SERVERS } from './offer-request.ts';
 
 /** How a conference of any kind is joined. */
 export interface JoinConferenceOptions extends JoinOptions {
@@ -62,7 +62,11 @@ export async function joinConference(options: JoinConferenceOptions): Promise<Gr
   const { servers, conferenceId, selfId } = options;
   if (servers.length === 0) throw new ClientError('no-server');
   if (servers.length > MAX_SERVERS) throw new ClientError('bad-option', { detail: 'too many servers' });
-  if (!servers.every(isServerUrl)) throw new ClientError('bad-option', { detail: 'not a server URL' });
+  const { standbyServers = [] } = options;
+  if (standbyServers.length > MAX_STANDBY_SERVERS)
+    throw new ClientError('bad-option', { detail: 'too many standby servers' });
+  if (![...servers, ...standbyServers].every(isServerUrl))
+    throw new ClientError('bad-option', { detail: 'not a server URL' });
   checkId(() => parseConversationHash(conferenceId));
   checkId(() => parseUserHash(selfId));
   const platform = options.platform ?? browserPlatform();

@@ -22,6 +22,11 @@ export interface JoinOptions {
   readonly accessToken?: AccessToken | undefined;
   /** Default: the browser's page, `browserPlatform()`. */
   readonly platform?: ConferencePlatform | undefined;
+  /**
+   * Servers of the same installation, eight at most, to go to when the one in use does not serve any more. All people of a
+   * conference should name the same ones; they meet again whichever they ask.
+   */
+  readonly standbyServers?: readonly string[] | undefined;
   /** Gives up joining; without effect once joined. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -69,6 +74,7 @@ export async function joinMeeting(options: JoinMeetingOptions): Promise<Meeting>
   const { profile, muted, microphone, camera, accessToken, signal } = options;
   const conference = await joinConference({
     ...{ profile, muted, microphone, camera, accessToken, signal, platform, servers },
+    standbyServers: options.standbyServers,
     conferenceId: keys.conferenceId,
     selfId: identity.userHash,
     keys: new LinkSecretProvider(keys),

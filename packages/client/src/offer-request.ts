@@ -6,6 +6,9 @@ import type { ConferencePlatform } from './conference-platform.ts';
 /** Servers that are asked at once at most. */
 export const MAX_SERVERS = 3;
 
+/** Servers that are asked one after the other at most, when one does not serve any more. */
+export const MAX_STANDBY_SERVERS = 8;
+
 /** Reason with which a request is aborted because all that belongs to joining takes too long. */
 export const JOIN_TIMEOUT = 'join-timeout';
 
@@ -24,6 +27,8 @@ export interface OfferRequest {
   /** The CONFCONN's text. */
   readonly body: string;
   readonly signal: AbortSignal;
+  /** After so many milliseconds without an offer the servers count as unreachable. Default: no such limit. */
+  readonly patienceMs?: number | undefined;
 }
 
 /**
@@ -38,15 +43,25 @@ export async function requestOffer(
 ): Promise<ServerOffer> {
   const losers = new AbortController();
   const signal = AbortSignal.any([request.signal, losers.signal]);
+  let isTooLate = false;
+  const stop =
+    request.patienceMs === undefined
+      ? undefined
+      : platform.after(request.patienceMs, () => {
+          isTooLate = true;
+          losers.abort();
+        });
   try {
     return await Promise.any(servers.map((server) => askOne(platform, server, { ...request, signal })));
   } catch (error) {
     if (request.signal.aborted) {
       throw new ClientError(request.signal.reason === JOIN_TIMEOUT ? 'server-unreachable' : 'aborted');
     }
+    if (isTooLate) throw new ClientError('server-unreachable');
     const failures = error instanceof AggregateError ? error.errors : [error];
     throw mostTelling(failures.map(asClientError));
   } finally {
+    stop?.();
     losers.abort();
   }
 }
@@ -111,6 +126,9 @@ function readReply(body: string): ConferenceMessage {
 
 function refusalOf(status: number): ClientError {
   if (status === 303) return new ClientError('server-draining');
+  // What a proxy says when there is nobody behind it.
+  if (status >= 502 && status <= 504)
+    return new ClientError('server-unreachable', { detail: `HTTP ${status}` });
   if (status === 429) return new ClientError('rate-limited');
   return new ClientError('bad-response', { detail: `HTTP ${status}` });
 }

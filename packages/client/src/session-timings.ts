@@ -12,6 +12,11 @@ export interface SessionTimings {
   readonly rosterTimeoutMs: number;
   /** Before the first repeated attempt to reconnect; doubled for each further one. */
   readonly reconnectDelayMs: number;
+  /**
+   * How long a server has for an offer when a lost connection is made anew, before the next one is asked. Lower finds another
+   * server sooner; higher is kinder to a slow one.
+   */
+  readonly otherServerMs: number;
   /** Longest pause between two attempts. */
   readonly maxReconnectDelayMs: number;
   /** From losing the connection to giving up. Higher bridges longer gaps; lower tells people earlier. */
@@ -34,6 +39,7 @@ export const SESSION_TIMINGS: SessionTimings = {
   unansweredPings: 4,
   rosterTimeoutMs: 10_000,
   reconnectDelayMs: 500,
+  otherServerMs: 3_000,
   maxReconnectDelayMs: 5_000,
   reconnectTimeoutMs: 60_000,
   leaveTimeoutMs: 1_000,

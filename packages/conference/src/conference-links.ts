@@ -68,6 +68,12 @@ export class ConferenceLinks {
     return false;
   }
 
+  /** Whether callers of this server are being moved to another one. */
+  get hasSuccessor(): boolean {
+    for (const link of this.#links.values()) if (link.sister === 'successor') return true;
+    return false;
+  }
+
   /** Whether the caller is at a server whose callers are being moved here. */
   awaits(caller: Caller): boolean {
     return caller.home !== undefined && this.#links.get(caller.home)?.sister === 'predecessor';

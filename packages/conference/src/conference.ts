@@ -184,6 +184,7 @@ export class Conference {
     this.#inhabited = true;
     const caller = this.#admit(now, request);
     const leg = new Leg(now, caller, request, this.#limits);
+    leg.keepsPlace = this.#links.awaits(caller);
     const waiting = caller.pending;
     caller.pending = leg;
     this.#membership.addLeg(leg);
@@ -224,7 +225,7 @@ export class Conference {
     this.#liveness.arm(now, leg);
     if (leg.startsElsewhere) this.#roster.started = true;
     const { caller } = leg;
-    const isMoved = caller.listed && this.#links.awaits(caller);
+    const isMoved = caller.listed && leg.keepsPlace;
     if (caller.home !== undefined) this.#links.arrived(caller);
     this.#takeOver(now, leg);
     if (leg.answer.audioSlots > 0) {
@@ -354,8 +355,8 @@ export class Conference {
       else this.#retireLeg(now, verdict.leg, this.#closing ? 'closed' : verdict.reason);
     }
     for (const caller of this.#grace.takeDue(now)) {
-      if (caller.home === undefined) this.#unlist(caller);
-      else this.#removeCaller(caller);
+      if (caller.pending === undefined) this.#removeCaller(caller);
+      else this.#unlist(caller);
     }
     this.#propsFanOut.handleTimeout(now);
     this.#media.handleTimeout(now);
@@ -453,8 +454,11 @@ export class Conference {
       if (caller.listed) this.#grace.set(caller, now + this.#timings.reconnectGraceMs);
     }
     if (caller.current !== undefined || caller.pending !== undefined) return;
-    // Whose server cannot be reached may be back in a moment, and is waited for as after any loss of a transport.
-    if (caller.home === undefined || this.#grace.get(caller) === undefined) this.#removeCaller(caller);
+    // Whose server cannot be reached may be back in a moment, and is waited for as after any loss of a transport. So is who
+    // was sent to another server and closes its transport here: that server's word of it is on its way.
+    const isMoving = reason === 'transport-lost' && this.#links.hasSuccessor;
+    const isAwaited = (caller.home !== undefined || isMoving) && this.#grace.get(caller) !== undefined;
+    if (!isAwaited) this.#removeCaller(caller);
   }
 
   /** Ends what stands for a caller at another server; one that is on its way here goes on coming. */

@@ -39,6 +39,8 @@ export class Leg {
   answer: LegAnswer | undefined;
   /** Undefined until known. */
   audioSsrc: number | undefined;
+  /** Its caller comes from a server that hands its conferences over, and keeps its place in the list. */
+  keepsPlace = false;
   /** The forwarding plane has it as a receiver of the audio slots. */
   joinedAudio = false;
   /** The video its client may send, layer by layer. */

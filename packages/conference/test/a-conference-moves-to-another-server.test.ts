@@ -94,6 +94,41 @@ test('the old transport serves until the channel of the new one is open', () => 
   expect(old.conference.callers).toBe(3);
 });
 
+test('who closes the old transport before the old server hears of the new one keeps its place', () => {
+  const { linked, old, clients } = begin();
+  for (const client of clients) {
+    const leg = client.leg;
+    linked.move(client, 1);
+    old.lose(client, leg);
+    linked.advance(500);
+    expect(rostersOf(clients)).toEqual(clients.map(() => ['ann', 'bob', 'cleo']));
+  }
+});
+
+test('whose transport breaks while the others are moved is given up after a while', () => {
+  const { linked, old, clients } = begin();
+  const [ann, bob] = clients as [RigClient, RigClient];
+  old.lose(ann);
+  linked.advance(5000);
+  expect(bob.roster).toEqual(['ann', 'bob', 'cleo']);
+  linked.advance(6000);
+  expect(bob.roster).toEqual(['bob', 'cleo']);
+});
+
+test('who is on the way when the old server ends keeps its place', () => {
+  const { linked, old, next, clients } = begin();
+  const [ann, bob, cleo] = clients as [RigClient, RigClient, RigClient];
+  linked.move(ann, 1, { until: 'answer' });
+  linked.move(bob, 1);
+  linked.move(cleo, 1);
+  old.lose(ann);
+  linked.advance(1000);
+  expect(old.ended).toBe(1);
+  next.open(ann, next.conference.legOf('ann', '_')!);
+  linked.advance(500);
+  expect(rostersOf(clients)).toEqual(clients.map(() => ['ann', 'bob', 'cleo']));
+});
+
 test('who does not arrive stays where it was', () => {
   const { linked, old, next, clients } = begin();
   const [ann, bob] = clients as [RigClient, RigClient];
