@@ -50,6 +50,13 @@ export interface SessionSurroundings {
   readonly onEnded: (session: ConferenceSession) => void;
 }
 
+/**
+ * Part of a conference that is led to another server at a time. Lower: fewer are interrupted at once; higher: done sooner. Of
+ * small ones it is one client after the other.
+ */
+const SHARE_UNDERWAY = 0.1;
+/** After this time nobody waits for a client that was sent to another server and has not arrived. */
+const UNDERWAY_MS = 4000;
 /** How long a closed leg's transport stays to deliver its last message. Longer: sockets linger; shorter: a lost
  * packet loses the goodbye. */
 const LINGER_MS = 500;
@@ -77,8 +84,8 @@ export class ConferenceSession implements LegListener {
   #ended = false;
   /** The server of the same installation that takes this conference over, and whom to tell when it is linked. */
   #successor: { readonly url: string; readonly linked: () => void } | undefined;
-  /** Legs whose clients were sent to the successor. */
-  readonly #sentAway = new WeakSet<Leg>();
+  /** Legs whose clients were sent to the successor, and when. */
+  readonly #sentAway = new Map<Leg, NowMs>();
 
   constructor(
     surroundings: SessionSurroundings,
@@ -247,11 +254,21 @@ export class ConferenceSession implements LegListener {
     });
   }
 
-  /** Sends the next client to the successor; false when all that can be reached were sent. */
+  /**
+   * Sends the next client to the successor. False when all that can be reached were sent, or when so many are on their way
+   * that more of them would be missed.
+   */
   sendOneAway(): boolean {
+    const now = this.#surroundings.now();
+    let underway = 0;
+    for (const [leg, atMs] of this.#sentAway) {
+      if (!this.#legs.has(leg.id)) this.#sentAway.delete(leg);
+      else if (now - atMs < UNDERWAY_MS) underway += 1;
+    }
+    if (underway > 0 && underway >= this.#legs.size * SHARE_UNDERWAY) return false;
     for (const leg of this.#legs.values()) {
       if (this.#sentAway.has(leg) || !leg.closeChannel()) continue;
-      this.#sentAway.add(leg);
+      this.#sentAway.set(leg, now);
       return true;
     }
     return false;
