@@ -153,7 +153,7 @@ export async function startSft(config: SftConfig, environment: SftEnvironment): 
     const signalling = await startSignallingServer({
       ...{ config, host: registry, metrics, log },
       iceServers: environment.iceServers,
-        sisters: sisterhood,
+      sisters: sisterhood,
     });
     let closing: Promise<void> | undefined;
     const close = async (): Promise<void> => {
