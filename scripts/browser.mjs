@@ -10,6 +10,9 @@ const NEEDED = [
   ['iproute2', ['/usr/sbin/ip', '/sbin/ip', '/usr/bin/ip']],
   ['nftables', ['/usr/sbin/nft']],
   ['coturn', ['/usr/bin/turnutils_uclient']],
+  ['golang-go', ['/usr/bin/go']],
+  ['golang-github-masterminds-sprig-dev', ['/usr/share/gocode/src/github.com/Masterminds/sprig']],
+  ['golang-gopkg-yaml.v3-dev', ['/usr/share/gocode/src/gopkg.in/yaml.v3']],
 ];
 
 /** Returns when all programs are there; ends the process with a sentence otherwise. */

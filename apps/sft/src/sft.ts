@@ -130,6 +130,7 @@ export async function startSft(config: SftConfig, environment: SftEnvironment): 
       return { contentType, body: `${body}${(await environment.furtherMetrics?.()) ?? ''}` };
     },
     isHealthy: () => true,
+    isReady: () => !registry.draining,
     onFailed: (err) => log.error({ err }, 'the metrics cannot be read'),
   });
   let adminServer: HttpServer | undefined;
