@@ -202,8 +202,11 @@ describe('a signal', () => {
     sft = await startSftProcess();
     const a = await joined('drained');
     const b = await joined('drained');
+    expect((await fetch(`${sft.metricsUrl}/readyz`)).status).toBe(200);
     const ended = sft.stop('SIGTERM');
     await logged('draining');
+    expect((await fetch(`${sft.metricsUrl}/readyz`)).status).toBe(503);
+    expect((await fetch(`${sft.metricsUrl}/healthz`)).status).toBe(200);
     for (const conversation of ['new', 'drained']) {
       const connection = JSON.stringify({
         version: '3.0',
