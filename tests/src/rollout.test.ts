@@ -57,6 +57,8 @@ test('all servers are replaced one after the other under running calls, and nobo
     const before = await servers.at(i).metric('sft_participants');
     for (const bot of calls.flat()) bot.forget();
     const startedMs = performance.now();
+    const load = await (await fetch(`${servers.at(i).metricsUrl}/load`)).json();
+    expect(load).toMatchObject({ url: servers.urls[i], participants: before, draining: false });
     expect(await servers.replace(i), servers.at(i).output()).toBe(0);
     const tookMs = performance.now() - startedMs;
     await expectAllTogether();

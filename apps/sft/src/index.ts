@@ -17,3 +17,4 @@ export * from './signalling.ts';
 export * from './signalling-cors.ts';
 export * from './signalling-path.ts';
 export * from './signalling-server.ts';
+export * from './sister-choice.ts';

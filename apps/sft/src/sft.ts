@@ -26,11 +26,13 @@ import { Federation } from './federation.ts';
 import { loadFederationIdentity } from './federation-identity.ts';
 import { FederationPartners, hostOfUrl } from './federation-partner.ts';
 import type { Leg } from './leg.ts';
+import { LoadMeter } from './load-meter.ts';
 import { type MediaAddress, selectMediaAddresses } from './network-interfaces.ts';
 import type { RunningSft, SftEnvironment } from './running-sft.ts';
 import type { SftConfig, SrtpProfileName } from './sft-config.ts';
 import { SftMetrics } from './sft-metrics.ts';
 import { startSignallingServer } from './signalling-server.ts';
+import type { ServerLoad } from './sister-choice.ts';
 import { createSisterhood } from './sisterhood.ts';
 
 const srtpProfileOf: Readonly<Record<SrtpProfileName, SrtpProfile>> = {
@@ -124,6 +126,15 @@ export async function startSft(config: SftConfig, environment: SftEnvironment): 
   });
 
   const rendered = metrics;
+  const load = new LoadMeter({
+    now,
+    cpuMs: () => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1000;
+    },
+    // The forwarding threads, and the one that decides.
+    threads: config.workers + 1,
+  });
   const metricsServer = createMetricsServer({
     render: async () => {
       const { contentType, body } = await rendered.render();
@@ -131,6 +142,13 @@ export async function startSft(config: SftConfig, environment: SftEnvironment): 
     },
     isHealthy: () => true,
     isReady: () => !registry.draining,
+    readLoad: (): ServerLoad => ({
+      url: config.url,
+      participants: registry.usage.participants,
+      maxParticipants: config.limits.maxParticipants,
+      busyShare: load.read(),
+      draining: registry.draining,
+    }),
     onFailed: (err) => log.error({ err }, 'the metrics cannot be read'),
   });
   let adminServer: HttpServer | undefined;

@@ -41,15 +41,15 @@ const load = (url: string, change: Partial<ServerLoad> = {}): ServerLoad => ({
   url,
   participants: 0,
   maxParticipants: 100,
-  forwarderShare: 0,
+  busyShare: 0,
   draining: false,
   ...change,
 });
 
-test('the server with the most room comes first, be it places or forwarding time that are scarce', () => {
+test('the server with the most room comes first, be it places or processor time that are scarce', () => {
   expect(
     orderByFreeCapacity([
-      load('busy', { forwarderShare: 0.8 }),
+      load('busy', { busyShare: 0.8 }),
       load('empty'),
       load('half', { participants: 50 }),
       load('large', { participants: 50, maxParticipants: 500 }),
@@ -61,7 +61,7 @@ test('servers that are full, overloaded or about to end are left out', () => {
   expect(
     orderByFreeCapacity([
       load('full', { participants: 100 }),
-      load('overloaded', { forwarderShare: 1 }),
+      load('overloaded', { busyShare: 1 }),
       load('ending', { draining: true }),
       load('closed', { maxParticipants: 0 }),
     ]),

@@ -21,15 +21,15 @@ export interface ServerLoad {
   /** Clients now, and at most. */
   readonly participants: number;
   readonly maxParticipants: number;
-  /** Part of the time that its busiest forwarding thread was at work lately, 0 to 1. */
-  readonly forwarderShare: number;
+  /** Part of the processor time of all its threads that it used lately, 0 to 1. */
+  readonly busyShare: number;
   /** It is about to end. */
   readonly draining: boolean;
 }
 
 /**
  * URLs of servers with the most room first, for a discovery document. Room is what is left of the scarcer of places and
- * forwarding time. Servers that are full or about to end are left out; of equals the one with the lesser URL comes first.
+ * processor time. Servers that are full or about to end are left out; of equals the one with the lesser URL comes first.
  */
 export function orderByFreeCapacity(loads: readonly ServerLoad[]): string[] {
   return loads
@@ -39,7 +39,7 @@ export function orderByFreeCapacity(loads: readonly ServerLoad[]): string[] {
     .map(({ url }) => url);
 }
 
-function roomOf({ participants, maxParticipants, forwarderShare, draining }: ServerLoad): number {
+function roomOf({ participants, maxParticipants, busyShare, draining }: ServerLoad): number {
   if (draining || maxParticipants <= 0) return 0;
-  return Math.min(1 - participants / maxParticipants, 1 - forwarderShare);
+  return Math.min(1 - participants / maxParticipants, 1 - busyShare);
 }

@@ -9,13 +9,15 @@ export interface MetricsServerOptions {
   readonly isHealthy: () => boolean;
   /** Whether new work should come here; decides `/readyz`. Default: whenever it is healthy. */
   readonly isReady?: () => boolean;
+  /** How busy the service is, for `/load`; without it there is no such path. */
+  readonly readLoad?: () => object;
   /** Hears what `render` rejected with. */
   readonly onFailed?: (error: unknown) => void;
 }
 
 /**
- * A server for the operator's side alone: `/metrics`, `/healthz` and `/readyz` (200 `ok`, else 503) and
- * `/debug`; anything else is 400. Listen on an address that the public does not reach: it asks for no credentials.
+ * A server for the operator's side alone: `/metrics`, `/healthz` and `/readyz` (200 `ok`, else 503),
+ * `/load` and `/debug`; anything else is 400. Listen on an address that the public does not reach: it asks for no credentials.
  */
 export function createMetricsServer(options: MetricsServerOptions): HttpServer {
   return new HttpServer({
@@ -36,6 +38,9 @@ async function answer(request: HttpRequest, options: MetricsServerOptions): Prom
       return probe(options.isHealthy());
     case '/readyz':
       return probe(options.isHealthy() && (options.isReady?.() ?? true));
+    case '/load':
+      if (options.readLoad === undefined) return badRequest;
+      return { status: 200, contentType: 'application/json', body: JSON.stringify(options.readLoad()) };
     case '/debug':
       return { status: 200, contentType: 'text/plain', body: 'Debug\n' };
     default:
