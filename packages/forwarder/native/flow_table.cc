@@ -55,14 +55,7 @@ void FlowTable::SetPaths(PeerId id, const std::vector<PathKey>& accepted, const 
   if (peer == nullptr) return;
   ClearPaths(peer);
   peer->accepted = accepted;
-  for (const PathKey& path : accepted) {
-    paths_[path] = peer;
-    const std::vector<uint8_t> hello = early_hellos_.Take(path, now_);
-    if (hello.empty()) continue;
-    EventRecord record(EventType::kDtls);
-    record.U32(peer->id).Path(path).Bytes(hello.data(), hello.size());
-    sink_->Emit(&record, false);
-  }
+  for (const PathKey& path : accepted) paths_[path] = peer;
   peer->has_send_path = send_path != nullptr;
   if (send_path != nullptr) peer->send_path = *send_path;
 }

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "counters.h"
-#include "early_hellos.h"
 #include "egress.h"
 #include "event_queue.h"
 #include "group.h"
@@ -164,7 +163,6 @@ class FlowTable {
   std::map<EgressId, std::unique_ptr<Egress>> egresses_;
   std::map<GroupId, std::unique_ptr<Group>> groups_;
   std::unordered_map<PathKey, Peer*, PathHash> paths_;
-  EarlyHellos early_hellos_;
   std::vector<uint16_t> nack_scratch_;
   std::vector<uint8_t> repair_scratch_;
 };

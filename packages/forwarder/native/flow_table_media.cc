@@ -61,10 +61,7 @@ void FlowTable::Receive(int64_t now_us, const PathKey& path, uint8_t* data, size
   const bool is_media = first >= 128 && first <= 191;
   if (!is_dtls && !is_media) return counters_.Add(kDroppedNotDemultiplexed);
   const auto it = paths_.find(path);
-  if (it == paths_.end()) {
-    if (is_dtls) early_hellos_.Hold(path, data, length, now_us);
-    return counters_.Add(kDroppedNoPath);
-  }
+  if (it == paths_.end()) return counters_.Add(kDroppedNoPath);
   Peer* peer = it->second;
   if (is_dtls) {
     EventRecord record(EventType::kDtls);

@@ -143,11 +143,7 @@ export type SwitchMode =
 export type ForwarderEvent =
   /** A STUN message, from any address. Not authenticated: that is the ICE agent's task. */
   | { readonly type: 'stun'; readonly path: Path; readonly bytes: Uint8Array }
-  /**
-   * A DTLS datagram from a validated path of the peer. From anywhere else it is dropped and counted, but for this: the
-   * last ClientHello of a path (at most 1500 bytes, the latest 128 of all paths) is told when the path becomes one of a
-   * peer's within 500 ms.
-   */
+  /** A DTLS datagram from a validated path of the peer. From anywhere else it is dropped and counted. */
   | { readonly type: 'dtls'; readonly peer: PeerId; readonly path: Path; readonly bytes: Uint8Array }
   /** An accepted TCP connection ended. */
   | { readonly type: 'path-closed'; readonly socket: SocketId }

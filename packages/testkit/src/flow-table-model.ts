@@ -21,7 +21,6 @@ import type {
 import { isRtcp, isRtpOrRtcp } from '@conclave/rtp';
 import { ModelEgress } from './flow-table-model-egress.ts';
 import { ModelGroup } from './flow-table-model-group.ts';
-import { ModelEarlyHellos } from './flow-table-model-hellos.ts';
 import { ModelIngress } from './flow-table-model-ingress.ts';
 import { receiveRtp, releaseHeld } from './flow-table-model-media.ts';
 import { ModelPeer } from './flow-table-model-peer.ts';
@@ -41,7 +40,6 @@ const LARGEST_DATAGRAM = 2048;
 export class FlowTableModel implements FlowTableHarness {
   readonly #maxSsrcs: number;
   readonly #state: ModelState;
-  readonly #earlyHellos = new ModelEarlyHellos();
 
   constructor(options: FlowTableModelOptions = {}) {
     this.#maxSsrcs = options.maxSsrcsPerPeer ?? 32;
@@ -67,10 +65,6 @@ export class FlowTableModel implements FlowTableHarness {
     if (peer === undefined) return;
     this.#state.setPaths(peer, accepted);
     peer.sendTo = sendTo;
-    for (const path of accepted) {
-      const bytes = this.#earlyHellos.take(path, this.#state.nowUs);
-      if (bytes !== undefined) this.#state.events.push({ type: 'dtls', peer: id, path, bytes });
-    }
   }
 
   setSrtpKeys(id: PeerId, keys: SrtpKeys): void {
@@ -299,10 +293,7 @@ export class FlowTableModel implements FlowTableHarness {
     const isDtls = first >= 20 && first <= 63;
     if (!isDtls && !isRtpOrRtcp(bytes)) return 'not_demultiplexed';
     const peer = this.#state.peerAt(path);
-    if (peer === undefined) {
-      if (isDtls) this.#earlyHellos.hold(path, bytes, this.#state.nowUs);
-      return 'no_path';
-    }
+    if (peer === undefined) return 'no_path';
     if (isDtls) {
       this.#state.events.push({ type: 'dtls', peer: peer.id, path, bytes: Uint8Array.from(bytes) });
       return undefined;
