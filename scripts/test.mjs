@@ -10,7 +10,12 @@ ensureBrowser();
 
 const suites = [
   { name: 'packages and apps', config: 'vitest.config.mjs' },
-  { name: 'whole system', config: 'tests/vitest.config.mjs', repeatFailures: true },
+  { name: 'whole system', config: 'tests/vitest-alone.config.mjs', repeatFailures: true },
+  {
+    name: 'whole system, two at a time',
+    config: 'tests/vitest-side-by-side.config.mjs',
+    repeatFailures: true,
+  },
 ];
 const total = { passed: 0, failed: 0, skipped: 0 };
 for (const suite of suites) {
