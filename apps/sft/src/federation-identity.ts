@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { type DtlsIdentity, loadDtlsIdentity } from '@conclave/forwarder';
-import { ConclaveError, causeOf } from '@conclave/service';
+import { ConclaveError, causeOf, readPem } from '@conclave/service';
 import type { FederationFiles } from './sft-config.ts';
 
 /**
@@ -8,9 +7,9 @@ import type { FederationFiles } from './sft-config.ts';
  * `CONCLAVE_TLS_UNREADABLE` or `CONCLAVE_TLS_INVALID`; messages name the files and show nothing of what is in them.
  */
 export function loadFederationIdentity(files: FederationFiles): DtlsIdentity {
-  const certificatePem = read(files.certificatePath, 'certificate');
-  const keyPem = read(files.keyPath, 'private key');
-  const authorityPem = read(files.authorityPath, 'authorities');
+  const certificatePem = readPem(files.certificatePath, 'certificate');
+  const keyPem = readPem(files.keyPath, 'private key');
+  const authorityPem = readPem(files.authorityPath, 'authorities');
   try {
     return loadDtlsIdentity({ certificatePem, keyPem, authorityPem });
   } catch (cause) {
@@ -18,17 +17,6 @@ export function loadFederationIdentity(files: FederationFiles): DtlsIdentity {
     throw new ConclaveError(
       'CONCLAVE_TLS_INVALID',
       `the files of --federation-cert, --federation-key and --federation-authority cannot be used: ${reason}`,
-    );
-  }
-}
-
-function read(path: string, what: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (cause) {
-    throw new ConclaveError(
-      'CONCLAVE_TLS_UNREADABLE',
-      `cannot read the ${what} "${path}" (${causeOf(cause)})`,
     );
   }
 }

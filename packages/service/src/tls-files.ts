@@ -38,7 +38,8 @@ export function readTlsFiles(files: TlsFiles): TlsMaterial {
   return material;
 }
 
-function readPem(path: string, what: string): Buffer {
+/** The bytes of a PEM file; `what` names it in the message of the {@link ConclaveError} when it cannot be read. */
+export function readPem(path: string, what: string): Buffer {
   try {
     return readFileSync(path);
   } catch (cause) {
